@@ -1,0 +1,86 @@
+"""Sums over what layers read: the statistics that local pruners ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+
+import torch
+from torch import Tensor, nn
+
+from harness.errors import RunError
+from harness.plugin import LayerInfo, Statistic, Statistics
+
+#: Input tensor (by id, kept alive) -> its real tokens, for layers that read the same tensor.
+SharedTokens = dict[int, tuple[Tensor, Tensor]]
+
+
+class InputStatistics:
+    """Sums over the real tokens that one layer reads, in float32.
+
+    float32, because half precision loses small addends in a long sum.
+    """
+
+    def __init__(self, layer: LayerInfo, kinds: Set[Statistic]) -> None:
+        self.layer = layer
+        self.kinds = kinds
+        self.tokens = 0
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, x: Tensor) -> None:
+        """Add tokens x (tokens, in)."""
+        self.tokens += x.shape[0]
+        if self.kinds & {"input_sq", "input_var"}:
+            self._accumulate("sq", x.square().sum(dim=0))
+        if self.kinds & {"input_mean", "input_var"}:
+            self._accumulate("sum", x.sum(dim=0))
+        if "gram" in self.kinds:
+            self._accumulate("gram", x.t() @ x)
+
+    def _accumulate(self, name: str, addend: Tensor) -> None:
+        if not bool(torch.isfinite(addend).all()):
+            raise RunError(f"layer {self.layer.name}: activations are NaN or infinite")
+        self._sums[name] = self._sums[name] + addend if name in self._sums else addend
+
+    def finish(self, samples: int) -> Statistics:
+        """The statistics of all that was added, from so many calibration samples."""
+        values: dict[Statistic, Tensor] = {}
+        if "input_sq" in self.kinds:
+            values["input_sq"] = self._sums["sq"]
+        if "input_mean" in self.kinds:
+            values["input_mean"] = self._sums["sum"] / self.tokens
+        if "input_var" in self.kinds:
+            mean = self._sums["sum"] / self.tokens
+            values["input_var"] = (self._sums["sq"] / self.tokens - mean.square()).clamp_min(0)
+        if "gram" in self.kinds:
+            values["gram"] = self._sums["gram"]
+        return Statistics(
+            layer=self.layer.name, samples=samples, tokens=self.tokens, values=values
+        )
+
+
+def collecting_hook(
+    collector: InputStatistics, masks: Mapping[str, Tensor], shared: SharedTokens
+) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    """A forward pre-hook; `shared` lets layers that read the same tensor share its real tokens."""
+
+    def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        x = args[0]
+        if id(x) not in shared:
+            mask = masks.get(collector.layer.stream)
+            shared[id(x)] = (x, _real_tokens(x, mask, collector.layer))
+        collector.add(shared[id(x)][1])
+
+    return hook
+
+
+def _real_tokens(x: Tensor, mask: Tensor | None, layer: LayerInfo) -> Tensor:
+    """Tokens x (batch, seq, in) or (tokens, in) without padding, float32 (tokens, in)."""
+    flat = x.reshape(-1, x.shape[-1])
+    if mask is None:
+        return flat.float()
+    if mask.numel() != flat.shape[0]:
+        raise RunError(
+            f"layer {layer.name} reads {flat.shape[0]} tokens, but the mask of stream "
+            f"{layer.stream} is of {mask.numel()}"
+        )
+    return flat[mask.reshape(-1).to(flat.device)].float()

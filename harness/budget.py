@@ -1,0 +1,102 @@
+"""How many weights each layer keeps: the target, its feasibility, and an allocator's answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.errors import InfeasibleError, PartError
+from harness.plugin import BudgetAllocator, LayerInfo, Pattern, ScoreTable, Target
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Layer name -> keep count."""
+
+    keep: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.keep.values())
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.keep, sort_keys=True).encode()).hexdigest()
+
+
+def keep_total(numel: int, sparsity: float) -> int:
+    """N - floor(N * s): never more zeros than asked."""
+    return numel - math.floor(numel * sparsity)
+
+
+def make_target(
+    layers: Sequence[LayerInfo], sparsity: float, p_max: float | None, pattern: Pattern | None
+) -> Target:
+    """The exact total and the least each layer has to keep.
+
+    Raises:
+        InfeasibleError: The caps leave too few weights to prune, or the pattern fits no layer.
+    """
+    numel = sum(layer.numel for layer in layers)
+    if pattern is not None:
+        _check_widths(layers, pattern)
+        keep = sum(pattern_keep(layer, pattern) for layer in layers)
+        return Target(
+            sparsity=sparsity,
+            keep=keep,
+            min_keep={layer.name: pattern_keep(layer, pattern) for layer in layers},
+        )
+    cap = 1.0 if p_max is None else p_max
+    min_keep = {layer.name: math.ceil(round(layer.numel * (1 - cap), 6)) for layer in layers}
+    keep = keep_total(numel, sparsity)
+    if sum(min_keep.values()) > keep:
+        raise InfeasibleError(
+            f"sparsity {sparsity:g} cannot be met when no layer may exceed p_max {cap:g}; "
+            f"the cap must be at least the sparsity"
+        )
+    return Target(sparsity=sparsity, keep=keep, min_keep=min_keep)
+
+
+def pattern_keep(layer: LayerInfo, pattern: Pattern) -> int:
+    """How many weights an n:m layer keeps."""
+    return layer.numel * pattern.keep // pattern.of
+
+
+def _check_widths(layers: Sequence[LayerInfo], pattern: Pattern) -> None:
+    for layer in layers:
+        if layer.shape[1] % pattern.of:
+            raise InfeasibleError(
+                f"pattern {pattern} does not fit layer {layer.name}: "
+                f"{layer.shape[1]} inputs are no multiple of {pattern.of}"
+            )
+
+
+def allocate(
+    allocator: BudgetAllocator,
+    scores: ScoreTable | None,
+    layers: Sequence[LayerInfo],
+    target: Target,
+) -> Budget:
+    """Ask the allocator and check its answer against the target.
+
+    Raises:
+        PartError: The budget misses a layer, leaves [min_keep, numel] or misses the total.
+    """
+    keep = dict(allocator.allocate(scores, layers, target))
+    for layer in layers:
+        count = keep.get(layer.name)
+        least = target.min_keep[layer.name]
+        if count is None or count != int(count) or not least <= count <= layer.numel:
+            raise PartError(
+                f"{allocator.name} gives {layer.name} {count} weights; "
+                f"an integer in [{least}, {layer.numel}] is needed"
+            )
+    budget = Budget({layer.name: int(keep[layer.name]) for layer in layers})
+    if budget.total != target.keep:
+        raise PartError(
+            f"{allocator.name} keeps {budget.total} weights in all, the target is {target.keep}"
+        )
+    return budget

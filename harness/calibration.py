@@ -1,0 +1,92 @@
+"""The calibration set: drawn once, so that every layer and every method sees the same data."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.model import Model
+from harness.plugin import Batch, Perplexity, Sample
+from harness.plugin.manager import Plugins
+from harness.spec import CalibrationSpec, SubsetSpec
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Samples in the order they were drawn; methods that need fewer take the first ones."""
+
+    source: str
+    samples: Sequence[Sample]
+
+    @cached_property
+    def sample_digests(self) -> tuple[str, ...]:
+        return tuple(sample.digest() for sample in self.samples)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of all samples' content, in order."""
+        return hashlib.sha256("".join(self.sample_digests).encode()).hexdigest()
+
+    def batches(self, model: Model, samples: int | None = None, *, size: int) -> list[Batch]:
+        """The first `samples` as tensors on the model's device, `size` to a batch.
+
+        Raises:
+            InputError: The set has fewer samples.
+        """
+        count = len(self.samples) if samples is None else samples
+        if count > len(self.samples):
+            raise InputError(
+                f"calibration set {self.source} has {len(self.samples)} samples, {count} are needed"
+            )
+        return [
+            model.loaded.collate(self.samples[start : min(start + size, count)])
+            for start in range(0, count, size)
+        ]
+
+
+def draw_calibration(
+    spec: CalibrationSpec, seed: int, model: Model, plugins: Plugins, cache: Path
+) -> CalibrationSet:
+    """Draw ``spec.samples`` samples from the source, without replacement, with that seed.
+
+    Raises:
+        InputError: No source is given or known, or it has too few samples.
+    """
+    name = spec.source or (model.bundled.given.calibration if model.bundled else None)
+    if name is None:
+        sources = ", ".join(provider.name for provider in plugins.calibration_sources)
+        raise InputError(
+            f"model {model.spec.name} has no calibration source of its own; "
+            f"say --calibration SOURCE[=PATH] with one of {sources}"
+        )
+    source = plugins.calibration_sources.get(name).given()
+    encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
+    pool = take_subset(source.samples(spec.path, cache, encode), spec.subset)
+    if len(pool) < spec.samples:
+        raise InputError(
+            f"calibration source {name} holds {len(pool)} samples, {spec.samples} are asked for"
+        )
+    order = list(range(len(pool)))
+    random.Random(f"calibration {seed}").shuffle(order)
+    return CalibrationSet(name, [pool[index] for index in order[: spec.samples]])
+
+
+def take_subset(samples: Sequence[Sample], subset: SubsetSpec | None) -> Sequence[Sample]:
+    """A slice of the samples in the order of a hash of their ids."""
+    if subset is None:
+        return samples
+    return [samples[i] for i in subset_indices([s.id for s in samples], subset)]
+
+
+def subset_indices(ids: Sequence[str], subset: SubsetSpec) -> list[int]:
+    """Positions of a hashed slice of `ids`, in file order.
+
+    The order depends on the ids alone, so two folders with the same items agree on it.
+    """
+    by_hash = sorted(range(len(ids)), key=lambda i: hashlib.sha256(ids[i].encode()).digest())
+    return sorted(by_hash[subset.start : subset.stop])

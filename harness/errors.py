@@ -1,0 +1,79 @@
+"""Every error the harness raises on purpose.
+
+    HarnessError                 one line: what was wrong, the value seen, what would be right
+    ├── InputError               the caller can mend it; the command ends with exit code 2
+    │   ├── UnknownNameError     no plugin, task, model or option of that name
+    │   ├── DuplicateNameError   two distributions give the same name
+    │   ├── InfeasibleError      no budget can meet the target and its caps
+    │   ├── DataError            a data file is missing, unreadable or lacks a field
+    │   └── CheckpointError      weights that cannot be read or are not what they claim
+    └── RunError                 a stage failed; the cell is filed as failed, exit code 1
+        ├── PartError            an estimator, allocator or pruner broke its contract
+        └── VerificationError    what was pruned is not what was asked
+
+A plugin raises the same classes, from `harness.plugin`.
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class HarnessError(Exception):
+    """Base of all deliberate errors; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class InputError(HarnessError):
+    """What was asked cannot be done as asked."""
+
+    exit_code = 2
+
+
+class UnknownNameError(InputError):
+    """A name that nothing installed answers to."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class DuplicateNameError(InputError):
+    """Two distributions give the same name; neither is used."""
+
+
+class InfeasibleError(InputError):
+    """The target cannot be met within its caps."""
+
+
+class DataError(InputError):
+    """A data file is missing, unreadable or not in its format.
+
+    Args:
+        path: The file or folder at fault.
+        problem: What is wrong and what would be right.
+        row: Which entry of the file, if one is at fault.
+    """
+
+    def __init__(self, path: Path, problem: str, row: str | None = None) -> None:
+        where = f"{path}, {row}" if row else f"{path}"
+        super().__init__(f"{where}: {problem}")
+
+
+class CheckpointError(InputError):
+    """Weights that cannot be read, or are not what their manifest says."""
+
+
+class RunError(HarnessError):
+    """A stage failed; nothing is filed as its result."""
+
+
+class PartError(RunError):
+    """A plugged-in part returned something its protocol forbids."""
+
+
+class VerificationError(RunError):
+    """The pruned weights contradict the masks, the budget or the target."""

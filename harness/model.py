@@ -1,0 +1,207 @@
+"""A live model as the machine sees it: towers, blocks, layers, identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.errors import CheckpointError, InputError, UnknownNameError
+from harness.plugin import BundledModel, Granularity, Group, LayerInfo, LoadedModel, Tower
+from harness.plugin.manager import Plugins
+from harness.plugin.registry import Provider
+from harness.spec import ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A loaded model with its prunable layers in forward order."""
+
+    spec: ModelSpec
+    family: str
+    loaded: LoadedModel
+    identity: Mapping[str, str]
+    """Digests of the weights as loaded and of the files around them; never a path."""
+    bundled: Provider[type[BundledModel]] | None = None
+    layers: tuple[LayerInfo, ...] = field(init=False)
+    _modules: Mapping[str, nn.Module] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = dict(_prunable_layers(self.loaded))
+        if not found:
+            raise InputError(f"model {self.spec.name}: no prunable layer in any tower")
+        object.__setattr__(self, "layers", tuple(found))
+        object.__setattr__(self, "_modules", {i.name: module for i, module in found.items()})
+        self.loaded.module.eval().requires_grad_(False)
+
+    @property
+    def towers(self) -> tuple[Tower, ...]:
+        return tuple(self.loaded.towers)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.loaded.module.parameters()).device
+
+    def module(self, layer: LayerInfo) -> nn.Module:
+        return self._modules[layer.name]
+
+    def weight(self, layer: LayerInfo) -> Tensor:
+        """The layer's live weight as (out, in); writing to it changes the model."""
+        return matrix(self._modules[layer.name])
+
+    @property
+    def digest(self) -> str:
+        """One hash of `identity`."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+
+    @contextmanager
+    def dense_weights(self) -> Iterator[None]:
+        """Put the prunable weights back on exit, bit for bit."""
+        saved = {layer: self.weight(layer).to("cpu", copy=True) for layer in self.layers}
+        try:
+            yield
+        finally:
+            for layer, weight in saved.items():
+                self.weight(layer).copy_(weight)
+
+
+def matrix(module: nn.Module) -> Tensor:
+    """The weight of a linear layer as a view (out, in)."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    return weight.detach().t() if type(module).__name__ == "Conv1D" else weight.detach()
+
+
+def group_layers(layers: Sequence[LayerInfo], granularity: Granularity) -> list[Group]:
+    """Layers by group, in forward order."""
+    members: dict[str, list[LayerInfo]] = {}
+    for layer in layers:
+        members.setdefault(layer.group(granularity), []).append(layer)
+    return [
+        Group(name=name, tower=found[0].tower, layers=tuple(found))
+        for name, found in members.items()
+    ]
+
+
+def _prunable_layers(loaded: LoadedModel) -> Iterator[tuple[LayerInfo, nn.Module]]:
+    for tower in loaded.towers:
+        for index, (block_name, block) in enumerate(tower.blocks):
+            for role, module in block.named_modules():
+                name = f"{block_name}.{role}"
+                if _is_linear(module) and loaded.prunable(name):
+                    rows, columns = matrix(module).shape
+                    cross = role in tower.cross_roles
+                    yield (
+                        LayerInfo(
+                            name=name,
+                            tower=tower.name,
+                            block=index,
+                            role=role,
+                            shape=(rows, columns),
+                            stream=tower.cross_stream or tower.name if cross else tower.name,
+                        ),
+                        module,
+                    )
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+
+
+def identify(loaded: LoadedModel) -> dict[str, str]:
+    """Digests of the weights and of the config, tokenizer and processor files."""
+    files = {
+        kind: hashlib.sha256(text.encode()).hexdigest()
+        for kind, text in sorted(loaded.files().items())
+    }
+    return {"weights": weights_digest(loaded.module), **files}
+
+
+def weights_digest(module: nn.Module) -> str:
+    """Hash of names, shapes, dtypes and bytes of parameters and persistent buffers.
+
+    The order of keys does not matter; tied tensors count once, under their first name.
+    """
+    hasher = hashlib.sha256()
+    seen: set[tuple[int, int, torch.Size]] = set()
+    for name, tensor in sorted(module.state_dict().items()):
+        place = (tensor.data_ptr(), tensor.storage_offset(), tensor.shape)
+        if place in seen and tensor.numel():
+            continue
+        seen.add(place)
+        hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        hasher.update(tensor_bytes(tensor))
+    return hasher.hexdigest()
+
+
+def tensor_bytes(tensor: Tensor) -> memoryview:
+    """The raw bytes of a tensor, without a copy where it is contiguous on the CPU."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return memoryview(flat.view(torch.uint8).numpy())
+
+
+def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
+    """Find the family of a bundled model, folder or hub id and load it.
+
+    Raises:
+        InputError: Nothing of that name is there, or no family knows its architecture.
+        CheckpointError: The weights cannot be read.
+    """
+    bundled = plugins.models.get(spec.name) if spec.name in plugins.models else None
+    folder = str(bundled.given().folder()) if bundled else spec.name
+    config = read_config(folder, plugins)
+    for provider in plugins.model_families:
+        family = provider.given()
+        if family.matches(config):
+            loaded = family.load(folder, spec)
+            return Model(
+                spec=spec,
+                family=provider.name,
+                loaded=loaded,
+                identity=identify(loaded),
+                bundled=bundled,
+            )
+    families = ", ".join(provider.name for provider in plugins.model_families)
+    raise InputError(
+        f"model {spec.name}: no family for architecture {config.get('architectures')}; "
+        f"families: {families}"
+    )
+
+
+def read_config(folder: str, plugins: Plugins) -> dict[str, Any]:
+    """The model's ``config.json``, from a folder or the local hub cache."""
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        path = _cached_config(folder, plugins)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a readable config ({error})") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: a config is a JSON object, not {type(config).__name__}")
+    return config
+
+
+def _cached_config(name: str, plugins: Plugins) -> Path:
+    if Path(name).is_dir():
+        raise CheckpointError(f"{name}: no config.json; a model folder has one")
+    if name.count("/") != 1 or name.startswith(("/", ".")):
+        if "/" in name:
+            raise InputError(f"model {name}: no such folder")
+        raise UnknownNameError("model", name, [provider.name for provider in plugins.models])
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json")
+    if not isinstance(found, str):
+        raise InputError(
+            f"model {name}: neither a folder nor in the local hub cache; "
+            f"fetch it once with `hf download {name}`"
+        )
+    return Path(found)

@@ -1,0 +1,64 @@
+"""Exact integer shares of a total: budgets never lose or gain a weight to rounding."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+
+def apportion(
+    total: int,
+    shares: Sequence[float],
+    *,
+    floors: Sequence[int],
+    ceilings: Sequence[int],
+) -> list[int]:
+    """Split `total` in proportion to `shares`, each part within its bounds.
+
+    A part is ``floor + t * share`` cut off at its ceiling, with one t for all (water filling).
+    Fractions are settled by largest remainder; of equal remainders the earlier part gains.
+
+    Args:
+        total: What to hand out, at least ``sum(floors)`` and at most ``sum(ceilings)``.
+        shares: Non-negative and finite. Where all open shares are zero they count as equal.
+        floors: What each part gets in any case.
+        ceilings: What each part can take at most.
+
+    Returns:
+        One integer per share, exactly `total` in sum.
+
+    Raises:
+        ValueError: The bounds leave no way to reach `total`, or a share is negative.
+
+    >>> apportion(10, [1, 1, 2], floors=[0, 0, 0], ceilings=[9, 9, 4])
+    [3, 3, 4]
+    """
+    if not sum(floors) <= total <= sum(ceilings):
+        raise ValueError(f"total {total} is outside [{sum(floors)}, {sum(ceilings)}]")
+    if any(share < 0 for share in shares):
+        raise ValueError(f"negative share {min(shares)}")
+    exact = _water_fill(total, [Fraction(s) for s in shares], floors, ceilings)
+    parts = [int(value) for value in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
+    for index in by_remainder[: total - sum(parts)]:
+        parts[index] += 1
+    return parts
+
+
+def _water_fill(
+    total: int, shares: list[Fraction], floors: Sequence[int], ceilings: Sequence[int]
+) -> list[Fraction]:
+    parts = [Fraction(floor) for floor in floors]
+    is_open = [floor < ceiling for floor, ceiling in zip(floors, ceilings, strict=True)]
+    rest = Fraction(total - sum(floors))
+    while rest > 0:
+        indices = [i for i, open_ in enumerate(is_open) if open_]
+        weight = sum((shares[i] for i in indices), Fraction(0))
+        flow = {i: shares[i] / weight if weight else Fraction(1, len(indices)) for i in indices}
+        # The largest step that overfills no part; those it fills are closed.
+        step = min(
+            [rest, *((ceilings[i] - parts[i]) / share for i, share in flow.items() if share)]
+        )
+        for i, share in flow.items():
+            parts[i] += step * share
+            is_open[i] = parts[i] < ceilings[i]
+        rest -= step
+    return parts

@@ -1,0 +1,31 @@
+"""What event hooks are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal[
+    "load", "calibrate", "score", "allocate", "prune", "verify", "evaluate", "compare", "file", "rank"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """One call of ``harness run``, ``prune`` or ``eval``."""
+
+    model: str
+    cells: int
+    """Cells of the grid, filed ones included."""
+    results: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageInfo:
+    """One stage of one cell."""
+
+    stage: Stage
+    label: str
+    """E.g. ``ecoflap 0.5 seed 0`` or ``vqav2``."""
+    detail: str = ""
+    """A line for people, e.g. the table of the budget."""

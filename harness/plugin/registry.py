@@ -1,0 +1,79 @@
+"""Name -> provider, one registry per kind, with where each comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from harness.errors import DuplicateNameError, UnknownNameError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a provider comes from."""
+
+    plugin: str
+    """Name of the entry point."""
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version} ({self.plugin})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider(Generic[T]):
+    """One named thing that a plugin gives."""
+
+    name: str
+    given: T
+    """The class, or the value itself (recipes)."""
+    origin: Origin
+
+    def source_digest(self) -> str:
+        """Hash of the file that defines it, so that an edited plugin is told from the old one."""
+        path = inspect.getsourcefile(self.given) if inspect.isclass(self.given) else None
+        content = Path(path).read_bytes() if path else repr(self.given).encode()
+        return hashlib.sha256(content).hexdigest()
+
+
+class Registry(Generic[T]):
+    """All providers of one kind; a name given twice belongs to nobody."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._providers: dict[str, list[Provider[T]]] = {}
+
+    def add(self, provider: Provider[T]) -> None:
+        self._providers.setdefault(provider.name, []).append(provider)
+
+    def get(self, name: str) -> Provider[T]:
+        """Find a provider.
+
+        Raises:
+            UnknownNameError: Nothing has that name; near matches are listed.
+            DuplicateNameError: Two plugins give it; both distributions are named.
+        """
+        found = self._providers.get(name, [])
+        if not found:
+            raise UnknownNameError(self.kind, name, self._providers)
+        if len(found) > 1:
+            givers = " and ".join(str(provider.origin) for provider in found)
+            raise DuplicateNameError(
+                f"{self.kind} {name!r} is given by {givers}; uninstall one of them"
+            )
+        return found[0]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._providers
+
+    def __iter__(self) -> Iterator[Provider[T]]:
+        """Every provider, by name; duplicates one after the other."""
+        for name in sorted(self._providers):
+            yield from self._providers[name]

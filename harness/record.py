@@ -1,0 +1,273 @@
+"""What happened: the two kinds of records that a run files, and the failure of a cell.
+
+``asked`` is a cell's identity: its digest is the cell's key, and two records of one key are equal
+everywhere but in ``circumstances``, which holds all that may differ between two runs of the same
+spec (timings, memory, host, command line, paths, versions).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+Options = Mapping[str, bool | int | float | str | None]
+
+
+class Entry(BaseModel):
+    """Base: frozen, strict, and infinities survive JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class PartIdentity(Entry):
+    """One plugged-in part, so that an edited plugin is never taken for the old one."""
+
+    kind: Literal["score", "budget", "local", "task"]
+    name: str
+    distribution: str
+    version: str
+    source: str
+    """Hash of the file that defines it."""
+    options: Options = {}
+
+
+class CalibrationIdentity(Entry):
+    source: str
+    samples: int
+    digest: str
+
+
+class Held(Entry):
+    """How the model is held in memory; scores may depend on it."""
+
+    device: str
+    """Device type, e.g. ``cpu`` or ``cuda``."""
+    dtype: str
+    attention: str
+
+
+class PruneAsked(Entry):
+    """Identity of a pruned model."""
+
+    kind: Literal["prune"] = "prune"
+    model: Mapping[str, str]
+    """Digests of the dense weights, config, tokenizer and processor."""
+    held: Held
+    parts: tuple[PartIdentity, ...]
+    sparsity: float
+    p_max: float | None
+    pattern: str | None
+    seed: int | None
+    """None where neither calibration data nor chance plays a part."""
+    calibration: CalibrationIdentity | None
+
+
+class GroupSparsity(Entry):
+    """Counts over a stated set of prunable weights."""
+
+    name: str
+    numel: int
+    keep: int
+
+    @property
+    def sparsity(self) -> float:
+        return 1 - self.keep / self.numel
+
+
+class SparsityReport(Entry):
+    """Zeros counted in the live weights, per layer, block, tower and model."""
+
+    model: GroupSparsity
+    towers: tuple[GroupSparsity, ...]
+    blocks: tuple[GroupSparsity, ...]
+    layers: tuple[GroupSparsity, ...]
+    zeros_of_dense: int
+    """Weights that were zero before pruning and stay unmasked: counted apart, not as pruned."""
+
+
+class PruneGot(Entry):
+    target_keep: int
+    sparsity: SparsityReport
+    budget: Mapping[str, int]
+    masks: str
+    """Digest of all masks."""
+    weights: str
+    """Digest of the pruned model's weights."""
+    notes: Mapping[str, Mapping[str, float]] = {}
+    """Layer -> what its pruner noted."""
+
+
+class Commit(Entry):
+    """State of the working copy; the results folder does not make it dirty."""
+
+    hash: str
+    dirty: bool
+
+
+class Circumstances(Entry):
+    """All that may differ between two runs of the same spec."""
+
+    seconds: Mapping[str, float] = {}
+    """Stage -> wall time."""
+    peak_memory_bytes: int | None = None
+    """Of the device where there is one, else of the process; None = not measurable here."""
+    finished: str = ""
+    host: str = ""
+    hardware: str = ""
+    threads: int = 0
+    versions: Mapping[str, str] = {}
+    argv: tuple[str, ...] = ()
+    model_path: str = ""
+    data_path: str = ""
+    commit: Commit | None = None
+
+
+class PruneRecord(Entry):
+    """One pruned model."""
+
+    schema_version: int = SCHEMA_VERSION
+    model: str
+    """Display name; identity is in `asked`."""
+    pruner: str
+    """The notation it was asked in."""
+    asked: PruneAsked
+    got: PruneGot
+    circumstances: Circumstances
+
+    @property
+    def key(self) -> str:
+        return key_of(self.asked)
+
+
+class ProfileIdentity(Entry):
+    """Prompt, generation and metric: never mixed in one column."""
+
+    name: str
+    version: int
+    prompt: str = ""
+    generation: Options = {}
+    window: int | None = None
+    changed: bool = False
+    """Whether the spec overrides something; such a profile is nobody's reference."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}*" if self.changed else self.name
+
+
+class DataIdentity(Entry):
+    edition: str
+    """``mini``, ``full`` or ``folder``."""
+    version: str
+    digest: str
+    """Hash of the evaluated items: ids, prompts, references and image names."""
+    items: int
+    part: str = ""
+    """Empty = the whole split, else the notation of the subset or limit."""
+
+
+class EvalAsked(Entry):
+    """Identity of an evaluation."""
+
+    kind: Literal["eval"] = "eval"
+    model: Mapping[str, str]
+    """Digests of the dense model."""
+    pruned: str | None
+    """Key of the prune record; None = the dense model."""
+    blind: bool
+    """Whether every item is shown another item's image."""
+    held: Held
+    task: PartIdentity
+    profile: ProfileIdentity
+    data: DataIdentity
+    batch_size: int
+
+
+class Comparison(Entry):
+    """Against the dense model on the very same items, in units of the main score."""
+
+    dense: float
+    delta: float
+    low: float
+    high: float
+    """95 % interval of delta, paired, clustered by image."""
+    p: float
+    worse: int
+    better: int
+    """Flips: items right before and wrong now, and the other way round."""
+    items: int
+    clusters: int
+
+
+class EvalGot(Entry):
+    metric: str
+    unit: str
+    higher_is_better: bool
+    score: float
+    low: float
+    high: float
+    """95 % interval of the score itself, clustered by image."""
+    metrics: Mapping[str, float] = {}
+    breakdown: Mapping[str, float] = {}
+    """Label -> score on its items."""
+    counts: Mapping[str, int] = {}
+    absent: Mapping[str, str] = {}
+    """Metric -> why it is missing."""
+    calibration_overlap: int = 0
+    """Evaluated items that were calibrated on."""
+    samples: str
+    """Digest of the per-sample log."""
+    comparison: Comparison | None = None
+
+
+class EvalRecord(Entry):
+    """One model on one task."""
+
+    schema_version: int = SCHEMA_VERSION
+    model: str
+    row: str
+    """``dense``, ``blind`` or the pruner's notation."""
+    task: str
+    asked_sparsity: float
+    achieved_sparsity: float
+    seed: int | None
+    asked: EvalAsked
+    got: EvalGot
+    circumstances: Circumstances
+
+    @property
+    def key(self) -> str:
+        return key_of(self.asked)
+
+
+class FailureRecord(Entry):
+    """A cell that failed: filed with the reason, never ranked, tried again by the next run."""
+
+    schema_version: int = SCHEMA_VERSION
+    model: str
+    row: str
+    task: str | None
+    sparsity: float
+    seed: int | None
+    asked: PruneAsked | EvalAsked
+    reason: str
+    circumstances: Circumstances
+
+    @property
+    def key(self) -> str:
+        return key_of(self.asked)
+
+
+def key_of(asked: BaseModel) -> str:
+    """Hash of an identity."""
+    return hashlib.sha256(canonical(asked.model_dump(mode="json")).encode()).hexdigest()
+
+
+def canonical(content: Any) -> str:
+    """JSON with sorted keys and no spaces: equal content, equal text."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

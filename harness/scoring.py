@@ -1,0 +1,108 @@
+"""The coarse stage: run a score estimator on the live model and sum up what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from harness.calibration import CalibrationSet
+from harness.errors import InputError, PartError
+from harness.model import Model, group_layers
+from harness.plugin import Granularity, Group, LayerInfo, ScoreEstimator
+from harness.session import Progress, Session, left_as_found
+
+
+@dataclass(frozen=True)
+class ScoreSet:
+    """What an estimator said: one number per layer or group, and weight scores if it has them."""
+
+    granularity: Granularity
+    values: Mapping[str, float]
+    weights: Mapping[str, Tensor]
+    """Layer -> (out, in) float32 on the CPU; empty unless the granularity is ``weight``."""
+
+    def table(self, layers: Sequence[LayerInfo], granularity: Granularity) -> Table:
+        """Sum up at an allocator's granularity.
+
+        Raises:
+            InputError: The scores are coarser than that.
+        """
+        order: list[Granularity] = ["weight", "layer", "block", "tower"]
+        if order.index(self.granularity) > order.index(granularity):
+            raise InputError(
+                f"scores per {self.granularity} cannot make a budget per {granularity}"
+            )
+        groups = group_layers(layers, granularity)
+        own = _own_granularity(self.granularity)
+        totals = {}
+        for group in groups:
+            parts = dict.fromkeys(layer.group(own) for layer in group.layers)
+            totals[group.name] = math.fsum(self.values[part] for part in parts)
+        return Table(groups, totals)
+
+
+@dataclass(frozen=True)
+class Table:
+    """`ScoreTable` of the machine."""
+
+    groups: Sequence[Group]
+    totals: Mapping[str, float]
+
+    def total(self, group: Group) -> float:
+        return self.totals[group.name]
+
+    def mean(self, group: Group) -> float:
+        return self.totals[group.name] / group.numel
+
+
+def score(
+    model: Model,
+    estimator: ScoreEstimator,
+    calibration: CalibrationSet,
+    seed: int,
+    progress: Progress,
+) -> ScoreSet:
+    """Run the estimator and check what it yields; the model is as before when it ends.
+
+    Raises:
+        PartError: A score is missing, of the wrong shape, negative, NaN or infinite.
+        RunError: The estimator left a weight changed.
+    """
+    session = Session(model, calibration, seed, progress)
+    layers = {layer.name: layer for layer in model.layers}
+    own = _own_granularity(estimator.granularity)
+    names = [group.name for group in group_layers(model.layers, own)]
+    values: dict[str, float] = {}
+    weights: dict[str, Tensor] = {}
+    with left_as_found(model, estimator.name):
+        for name, scores in estimator.score(session):
+            if name not in names:
+                raise PartError(f"{estimator.name} scored {name!r}, which is no {own}")
+            if estimator.granularity == "weight":
+                weights[name] = _checked_weights(scores, layers[name], estimator.name)
+                values[name] = float(weights[name].double().sum())
+            else:
+                values[name] = float(scores)
+            if not (math.isfinite(values[name]) and values[name] >= 0):
+                raise PartError(f"{estimator.name} scored {name} {values[name]}; scores are >= 0")
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise PartError(f"{estimator.name} left out {len(missing)} scores, first {missing[0]}")
+    return ScoreSet(estimator.granularity, {name: values[name] for name in names}, weights)
+
+
+def _own_granularity(granularity: Granularity) -> Granularity:
+    """Weight scores are summed up per layer at once."""
+    return "layer" if granularity == "weight" else granularity
+
+
+def _checked_weights(scores: Tensor | float, layer: LayerInfo, estimator: str) -> Tensor:
+    if not isinstance(scores, Tensor) or tuple(scores.shape) != layer.shape:
+        shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise PartError(
+            f"{estimator} scored {layer.name} with {shape}; a score per weight is {layer.shape}"
+        )
+    return scores.detach().float().cpu()

@@ -1,0 +1,190 @@
+"""What is asked of a run: read from the command line or a YAML file, kept in every record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import InputError
+
+Sparsity = Annotated[float, Field(ge=0, lt=1)]
+Setting = bool | int | float | str
+DType = Literal["float32", "bfloat16", "float16"]
+
+
+class Spec(BaseModel):
+    """Base: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageSpec(Spec):
+    """How a photograph becomes pixels, for models that ship no image processor.
+
+    The short side is resized bicubically, then a square is cut from the centre.
+    """
+
+    short: int
+    crop: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class ModelSpec(Spec):
+    """Which model, and how it is held."""
+
+    name: str
+    """Name of a bundled model, a folder, or a hub id that is in the local cache."""
+    device: str = "cpu"
+    dtype: DType = "float32"
+    attention: Literal["sdpa", "eager"] = "sdpa"
+    images: ImageSpec | None = None
+    """Instead of the processor that the model's folder ships."""
+
+
+class PrunerSpec(Spec):
+    """A recipe by name, a free composition, or a recipe with changes."""
+
+    recipe: str | None = None
+    score: str | None = None
+    budget: str | None = None
+    local: tuple[str, ...] | None = None
+    p_max: Sparsity | None = None
+    """Cap on the sparsity of every layer, instead of the recipe's own."""
+    settings: Mapping[str, Setting] = {}
+    """``<kind>.<option>`` -> value, kind one of score, budget, local."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.recipe is None and self.local is None:
+            raise ValueError("a pruner is a recipe's name or at least local=NAME")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The notation it is written in; equal specs have equal labels."""
+        words = [self.recipe] if self.recipe else []
+        words += [f"score={self.score}"] if self.score else []
+        words += [f"budget={self.budget}"] if self.budget else []
+        words += [f"local={'+'.join(self.local)}"] if self.local else []
+        words += [f"p_max={self.p_max:g}"] if self.p_max is not None else []
+        words += [f"{key}={value}" for key, value in sorted(self.settings.items())]
+        return " ".join(words)
+
+
+class SubsetSpec(Spec):
+    """A slice of the items in the order of a hash of their ids: fixed, and blind to file order."""
+
+    start: int = Field(default=0, ge=0)
+    stop: int | None = Field(default=None, gt=0)
+
+    def __str__(self) -> str:
+        return f"@{self.start}:{'' if self.stop is None else self.stop}"
+
+
+class CalibrationSpec(Spec):
+    """Where the calibration set is drawn from."""
+
+    source: str | None = None
+    """None = the model's own; an error for models that have none."""
+    path: Path | None = None
+    samples: int = Field(default=128, gt=0)
+    subset: SubsetSpec | None = None
+    """Draw from this slice only, so that the rest can be evaluated."""
+
+
+class GenerationSpec(Spec):
+    """Changes to a profile's generation."""
+
+    num_beams: int | None = Field(default=None, gt=0)
+    max_new_tokens: int | None = Field(default=None, gt=0)
+    min_length: int | None = Field(default=None, ge=0)
+    length_penalty: float | None = None
+
+
+class TaskSpec(Spec):
+    """Which task, which part of it, and how the model is asked."""
+
+    name: str
+    profile: str | None = None
+    subset: SubsetSpec | None = None
+    limit: int | None = Field(default=None, gt=0)
+    """The first so many items in file order."""
+    prompt: str | None = None
+    """Instead of the profile's; ``{}`` stands for the question."""
+    generation: GenerationSpec | None = None
+    window: int | None = Field(default=None, gt=1)
+
+
+class DataSpec(Spec):
+    """Where tasks find their folders."""
+
+    edition: str | None = None
+    """Name of an edition; None = ``mini`` for bundled models and ``full`` for others."""
+    root: Path | None = None
+    """A folder with one folder per task."""
+    folders: Mapping[str, Path] = {}
+    """Task -> its folder; goes before the rest."""
+
+
+class PatternSpec(Spec):
+    """n:m sparsity: `keep` of every `of` consecutive inputs stay."""
+
+    keep: int = Field(gt=0)
+    of: int = Field(gt=1)
+
+    @model_validator(mode="after")
+    def _prunes_something(self) -> Self:
+        if self.keep >= self.of:
+            raise ValueError(f"{self.keep}:{self.of} keeps everything; n must be below m")
+        return self
+
+
+class RunSpec(Spec):
+    """A grid: every pruner at every sparsity with every seed, on every task."""
+
+    model: ModelSpec
+    pruners: tuple[PrunerSpec, ...] = Field(min_length=1)
+    sparsities: tuple[Sparsity, ...] = Field(default=(0.5,), min_length=1)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    tasks: tuple[TaskSpec, ...] = ()
+    pattern: PatternSpec | None = None
+    calibration: CalibrationSpec = CalibrationSpec()
+    data: DataSpec = DataSpec()
+    batch_size: int = Field(default=32, gt=0)
+    results: Path = Path("results")
+
+    @model_validator(mode="after")
+    def _pattern_fixes_sparsity(self) -> Self:
+        if self.pattern is not None:
+            fixed = 1 - self.pattern.keep / self.pattern.of
+            if any(sparsity != fixed for sparsity in self.sparsities):
+                raise ValueError(
+                    f"pattern {self.pattern.keep}:{self.pattern.of} means sparsity {fixed:g}, "
+                    f"not {', '.join(f'{sparsity:g}' for sparsity in self.sparsities)}"
+                )
+        return self
+
+
+def parse_spec(content: object) -> RunSpec:
+    """Check the content of a YAML file or the command line.
+
+    Raises:
+        InputError: The first thing wrong, with its place, the value seen and what would be right.
+    """
+    try:
+        return RunSpec.model_validate(content)
+    except ValidationError as error:
+        raise InputError(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first fault of a pydantic error in one line."""
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    seen = "" if fault["type"] in ("value_error", "missing") else f", not {fault['input']!r}"
+    return f"{place}: {message}{seen}" if place else f"{message}{seen}"

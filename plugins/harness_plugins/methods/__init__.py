@@ -1,0 +1,1 @@
+"""Pruning methods, one file each, to be read beside its paper."""

@@ -1,0 +1,151 @@
+"""ECoFLaP: global scores set each block's budget, Wanda prunes to it.
+
+Sung, Yoon, Bansal, "ECoFLaP: Efficient Coarse-to-Fine Layer-Wise Pruning for Vision-Language
+Models", ICLR 2024 (arXiv:2310.02998). Reference: ylsung/ECoFLaP,
+LAVIS/lavis/compression/pruners/layer_single_base_pruner.py.
+
+Coarse stage, zeroth order (Fig. 3): for every weight matrix W and calibration sample d,
+
+    s_W = sum_d | L(W + eps z; d) - L(W - eps z; d) | / (2 eps),   z ~ N(0, I),
+
+with only W perturbed: two forward passes, no gradient, no memory beyond one copy of W. Blocks add
+up their matrices' scores. Budget: every block keeps at least n (1 - p_max) weights, the others are
+handed out in proportion to the scores; where no block fills up this is
+
+    sparsity_b = p_max - (p_max - p) (N / n_b) (s_b / sum s).
+
+Departures from the released code, which undoes its perturbation by arithmetic in half precision,
+draws one noise per batch of eight, and overshoots the total: here W is put back bit for bit, every
+sample has a draw of its own, and the total is exact.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from harness.plugin import (
+    Batch,
+    BudgetAllocator,
+    Granularity,
+    InfeasibleError,
+    LayerInfo,
+    PartError,
+    Recipe,
+    ScoreEstimator,
+    ScoreSession,
+    ScoreTable,
+    Target,
+    apportion,
+    hookimpl,
+)
+
+
+@dataclass(frozen=True)
+class ZerothOrder:
+    """Mean over calibration samples of the absolute central difference along a random direction."""
+
+    name: ClassVar[str] = "zeroth-order"
+    granularity: ClassVar[Granularity] = "layer"
+
+    samples: Annotated[int, Field(gt=0)] = 32
+    batch_size: Annotated[int, Field(gt=0)] = 1
+    noises: Annotated[int, Field(gt=0)] = 1
+    """Directions per batch; more of them do not use up more samples."""
+    eps: Annotated[float, Field(gt=0)] = 1e-3
+
+    def score(self, session: ScoreSession) -> Iterator[tuple[str, Tensor | float]]:
+        batches = session.batches(self.samples, size=self.batch_size)
+        totals = dict.fromkeys((layer.name for layer in session.layers), 0.0)
+        for number, batch in enumerate(batches):
+            session.progress(number * len(totals), len(batches) * len(totals), f"sample {number}")
+            for layer in session.layers:
+                for _ in range(self.noises):
+                    seed = int(torch.randint(2**31, (), generator=session.rng))
+                    totals[layer.name] += abs(
+                        central_difference(session, layer, batch, seed=seed, eps=self.eps)
+                    )
+        draws = len(batches) * self.noises
+        yield from ((name, total / draws) for name, total in totals.items())
+
+
+def central_difference(
+    session: ScoreSession, layer: LayerInfo, batch: Batch, *, seed: int, eps: float
+) -> float:
+    """(L(W + eps z) - L(W - eps z)) / (2 eps) with z drawn on the CPU from that seed."""
+    with session.perturbed(layer) as weight:
+        z = torch.randn(layer.shape, generator=torch.Generator().manual_seed(seed))
+        step = (eps * z).to(weight)
+        clean = weight.clone()
+        losses = []
+        for moved in (clean + step, clean - step):
+            weight.copy_(moved)
+            losses.append(float(session.loss(batch)))
+    return (losses[0] - losses[1]) / (2 * eps)
+
+
+@dataclass(frozen=True)
+class CappedProportional:
+    """Each group keeps what its cap demands and a share of the rest in proportion to its score."""
+
+    name: ClassVar[str] = "capped-proportional"
+
+    granularity: Granularity = "block"
+    aggregate: Literal["sum", "mean"] = "sum"
+    """``mean`` divides a group's score by its number of weights (the released FlanT5 setting)."""
+
+    def allocate(
+        self, scores: ScoreTable | None, layers: Sequence[LayerInfo], target: Target
+    ) -> Mapping[str, int]:
+        if scores is None:
+            raise PartError("budget=capped-proportional needs score=NAME")
+        groups = scores.groups
+        value = scores.total if self.aggregate == "sum" else scores.mean
+        shares = [value(group) for group in groups]
+        if not any(shares):
+            raise InfeasibleError("all scores are zero; they say nothing about where to prune")
+        keep = apportion(
+            target.keep,
+            shares,
+            floors=[sum(target.min_keep[i.name] for i in group.layers) for group in groups],
+            ceilings=[group.numel for group in groups],
+        )
+        budget: dict[str, int] = {}
+        for group, count in zip(groups, keep, strict=True):
+            budget |= _at_one_sparsity(group.layers, count)
+        return budget
+
+
+def _at_one_sparsity(layers: Sequence[LayerInfo], keep: int) -> dict[str, int]:
+    """Every matrix of a group at the group's ratio."""
+    sizes = [layer.numel for layer in layers]
+    counts = apportion(keep, sizes, floors=[0] * len(layers), ceilings=sizes)
+    return {layer.name: count for layer, count in zip(layers, counts, strict=True)}
+
+
+ECOFLAP = Recipe(
+    name="ecoflap",
+    paper="Sung et al., ICLR 2024 (arXiv:2310.02998), zeroth order, p_max = p + 0.1.",
+    score="zeroth-order",
+    budget="capped-proportional",
+    local=("wanda",),
+    headroom=0.1,
+)
+
+
+@hookimpl
+def harness_score_estimators() -> list[type[ScoreEstimator]]:
+    return [ZerothOrder]
+
+
+@hookimpl
+def harness_budget_allocators() -> list[type[BudgetAllocator]]:
+    return [CappedProportional]
+
+
+@hookimpl
+def harness_recipes() -> list[Recipe]:
+    return [ECOFLAP]

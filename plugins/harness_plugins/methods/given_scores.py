@@ -1,0 +1,41 @@
+"""Prune by the scores of a weight-wise estimator, whatever they are."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.plugin import (
+    Compare,
+    LayerJob,
+    LayerResult,
+    LocalPruner,
+    PartError,
+    Statistic,
+    hookimpl,
+    keep_largest,
+)
+
+
+@dataclass(frozen=True)
+class GivenScores:
+    """Keep the largest given scores of each comparison group."""
+
+    name: ClassVar[str] = "scores"
+    statistics: ClassVar[Set[Statistic]] = frozenset()
+    data_free: ClassVar[bool] = True
+
+    compare: Compare = "layer"
+
+    def prune(self, job: LayerJob) -> LayerResult:
+        if job.scores is None:
+            raise PartError("local=scores needs an estimator that scores every weight")
+        return LayerResult(
+            keep=keep_largest(
+                job.scores, job.keep_count, compare=self.compare, pattern=job.pattern
+            )
+        )
+
+
+@hookimpl
+def harness_local_pruners() -> list[type[LocalPruner]]:
+    return [GivenScores]

@@ -1,0 +1,42 @@
+"""Random pruning: the floor that every method has to beat.
+
+Blalock et al., "What is the State of Neural Network Pruning?", MLSys 2020 (arXiv:2003.03033),
+ask for this row in every comparison.
+"""
+
+from collections.abc import Set
+from typing import ClassVar
+
+import torch
+
+from harness.plugin import LayerJob, LayerResult, LocalPruner, Recipe, Statistic, hookimpl, keep_largest
+
+
+class Random:
+    """Keep a random subset of the layer."""
+
+    name: ClassVar[str] = "random"
+    statistics: ClassVar[Set[Statistic]] = frozenset()
+
+    def prune(self, job: LayerJob) -> LayerResult:
+        # Drawn on the CPU, so that every device prunes the same weights.
+        scores = torch.rand(job.info.shape, generator=job.rng)
+        keep = keep_largest(scores, job.keep_count, compare="layer", pattern=job.pattern)
+        return LayerResult(keep=keep.to(job.weight.device))
+
+
+RANDOM = Recipe(
+    name="random",
+    paper="Random weights of every layer (baseline asked for by Blalock et al., MLSys 2020).",
+    local=("random",),
+)
+
+
+@hookimpl
+def harness_local_pruners() -> list[type[LocalPruner]]:
+    return [Random]
+
+
+@hookimpl
+def harness_recipes() -> list[Recipe]:
+    return [RANDOM]

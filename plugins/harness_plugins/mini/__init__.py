@@ -1,0 +1,1 @@
+"""The miniature models: real architectures, trained from scratch on the miniature world."""
