@@ -13,7 +13,7 @@ from harness.errors import (
     RunError,
     UnknownNameError,
 )
-from harness.plugin.apportion import apportion
+from harness.plugin.apportion import apportion, apportion_evenly
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.images import read_image
@@ -105,6 +105,7 @@ __all__ = [
     "Tower",
     "UnknownNameError",
     "apportion",
+    "apportion_evenly",
     "hookimpl",
     "keep_largest",
     "read_image",

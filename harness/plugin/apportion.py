@@ -6,7 +6,7 @@ from fractions import Fraction
 
 def apportion(
     total: int,
-    shares: Sequence[float],
+    shares: Sequence[float | Fraction],
     *,
     floors: Sequence[int],
     ceilings: Sequence[int],
@@ -41,6 +41,17 @@ def apportion(
     for index in by_remainder[: total - sum(parts)]:
         parts[index] += 1
     return parts
+
+
+def apportion_evenly(total: int, sizes: Sequence[int], floors: Sequence[int]) -> list[int]:
+    """Split `total` so that every part keeps the same share of its size, but never below its floor.
+
+    >>> apportion_evenly(5, [4, 6], floors=[0, 0])
+    [2, 3]
+    """
+    share = Fraction(total, sum(sizes))
+    above = [max(Fraction(0), size * share - low) for size, low in zip(sizes, floors, strict=True)]
+    return apportion(total, above, floors=floors, ceilings=sizes)
 
 
 def _water_fill(

@@ -40,6 +40,7 @@ from harness.plugin import (
     ScoreTable,
     Target,
     apportion,
+    apportion_evenly,
     hookimpl,
 )
 
@@ -60,14 +61,14 @@ class ZerothOrder:
     def score(self, session: ScoreSession) -> Iterator[tuple[str, Tensor | float]]:
         batches = session.batches(self.samples, size=self.batch_size)
         totals = dict.fromkeys((layer.name for layer in session.layers), 0.0)
+        steps = len(batches) * len(totals)
         for number, batch in enumerate(batches):
-            session.progress(number * len(totals), len(batches) * len(totals), f"sample {number}")
-            for layer in session.layers:
+            for position, layer in enumerate(session.layers):
+                session.progress(number * len(totals) + position, steps, f"sample {number + 1}")
                 for _ in range(self.noises):
                     seed = int(torch.randint(2**31, (), generator=session.rng))
-                    totals[layer.name] += abs(
-                        central_difference(session, layer, batch, seed=seed, eps=self.eps)
-                    )
+                    difference = central_difference(session, layer, batch, seed=seed, eps=self.eps)
+                    totals[layer.name] += abs(difference)
         draws = len(batches) * self.noises
         yield from ((name, total / draws) for name, total in totals.items())
 
@@ -76,10 +77,9 @@ def central_difference(
     session: ScoreSession, layer: LayerInfo, batch: Batch, *, seed: int, eps: float
 ) -> float:
     """(L(W + eps z) - L(W - eps z)) / (2 eps) with z drawn on the CPU from that seed."""
+    z = torch.randn(layer.shape, generator=torch.Generator().manual_seed(seed))
     with session.perturbed(layer) as weight:
-        z = torch.randn(layer.shape, generator=torch.Generator().manual_seed(seed))
-        step = (eps * z).to(weight)
-        clean = weight.clone()
+        clean, step = weight.float(), (eps * z).to(weight.device)
         losses = []
         for moved in (clean + step, clean - step):
             weight.copy_(moved)
@@ -115,15 +115,11 @@ class CappedProportional:
         )
         budget: dict[str, int] = {}
         for group, count in zip(groups, keep, strict=True):
-            budget |= _at_one_sparsity(group.layers, count)
+            sizes = [layer.numel for layer in group.layers]
+            floors = [target.min_keep[layer.name] for layer in group.layers]
+            counts = apportion_evenly(count, sizes, floors)  # every matrix at its group's ratio
+            budget |= {i.name: count for i, count in zip(group.layers, counts, strict=True)}
         return budget
-
-
-def _at_one_sparsity(layers: Sequence[LayerInfo], keep: int) -> dict[str, int]:
-    """Every matrix of a group at the group's ratio."""
-    sizes = [layer.numel for layer in layers]
-    counts = apportion(keep, sizes, floors=[0] * len(layers), ceilings=sizes)
-    return {layer.name: count for layer, count in zip(layers, counts, strict=True)}
 
 
 ECOFLAP = Recipe(

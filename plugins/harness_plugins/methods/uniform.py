@@ -8,7 +8,7 @@ from harness.plugin import (
     LayerInfo,
     ScoreTable,
     Target,
-    apportion,
+    apportion_evenly,
     hookimpl,
 )
 
@@ -23,11 +23,7 @@ class Uniform:
     ) -> Mapping[str, int]:
         sizes = [layer.numel for layer in layers]
         floors = [target.min_keep[layer.name] for layer in layers]
-        # With caps near the target the floors come close to the shares; what is left above
-        # them is shared in proportion to what the plain shares leave above them.
-        share = target.keep / sum(sizes)
-        above = [max(0.0, size * share - floor) for size, floor in zip(sizes, floors, strict=True)]
-        keep = apportion(target.keep, above, floors=floors, ceilings=sizes)
+        keep = apportion_evenly(target.keep, sizes, floors)
         return {layer.name: count for layer, count in zip(layers, keep, strict=True)}
 
 

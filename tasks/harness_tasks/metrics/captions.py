@@ -1,0 +1,79 @@
+"""CIDEr-D, BLEU, ROUGE-L by pycocoevalcap's own scorers; METEOR and SPICE where Java runs them.
+
+Vedantam et al., "CIDEr: Consensus-based Image Description Evaluation", CVPR 2015. The class that
+pycocoevalcap calls ``Cider`` is CIDEr-D; its document frequencies come from the references of the
+evaluated images, so a score on a part of a split cannot be compared with the whole.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from harness.plugin import InputError
+from harness_tasks.metrics.ptb import tokenize
+
+CORENLP = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
+Texts = dict[int, list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionScores:
+    """CIDEr per image in the order given, other metrics over all images."""
+
+    cider: Sequence[float]
+    metrics: dict[str, float]
+    absent: dict[str, str]
+
+
+def score_captions(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
+    """Score one caption per image against its references.
+
+    Raises:
+        InputError: pycocoevalcap is not installed.
+    """
+    if find_spec("pycocoevalcap") is None:
+        raise InputError("captions are scored by pycocoevalcap; pip install 'harness[coco]'")
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    made: Texts = {i: [tokenize(text)] for i, text in enumerate(predictions)}
+    wanted: Texts = {i: [tokenize(text) for text in texts] for i, texts in enumerate(references)}
+    _, cider = Cider().compute_score(wanted, made)
+    bleu, _ = Bleu(4).compute_score(wanted, made, verbose=0)
+    rouge, _ = Rouge().compute_score(wanted, made)
+    metrics = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
+    metrics["ROUGE-L"] = float(rouge)
+    absent: dict[str, str] = {}
+    for name in ("METEOR", "SPICE"):
+        reason = _why_absent(name)
+        if reason:
+            absent[name] = reason
+        else:
+            metrics[name] = float(_java_scorer(name).compute_score(wanted, made)[0])
+    return CaptionScores(cider=[float(value) for value in cider], metrics=metrics, absent=absent)
+
+
+def _why_absent(name: str) -> str:
+    if shutil.which("java") is None:
+        return "needs Java, and there is no `java` on the path"
+    if name == "SPICE":
+        spec = find_spec("pycocoevalcap.spice")
+        folder = Path(str(spec.origin)).parent / "lib" if spec else Path()
+        missing = [jar for jar in CORENLP if not (folder / jar).is_file()]
+        if missing:
+            return f"needs {' and '.join(missing)} in pycocoevalcap/spice/lib"
+    return ""
+
+
+def _java_scorer(name: str) -> Any:
+    if name == "METEOR":
+        from pycocoevalcap.meteor.meteor import Meteor
+
+        return Meteor()
+    from pycocoevalcap.spice.spice import Spice
+
+    return Spice()

@@ -1,0 +1,90 @@
+"""Token perplexity of running text, as the pruning papers report it.
+
+The text is cut into windows of n tokens without overlap (a shorter rest is left out), each window
+starts afresh, and the perplexity is exp of the mean loss per predicted token. Another window
+length is another number: it names the profile, ``w2048`` unless said otherwise. Reference:
+locuslab/wanda, lib/eval.py.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from harness.plugin import (
+    DataError,
+    Example,
+    InputError,
+    Metric,
+    Profile,
+    Sample,
+    Scores,
+    Task,
+    UnknownNameError,
+    hookimpl,
+)
+from harness_tasks.annotation_files import first_existing
+
+DEFAULT_WINDOW = 2048
+
+
+class Perplexity:
+    """What the text tasks share."""
+
+    name: ClassVar[str]
+    files: ClassVar[tuple[str, ...]]
+    needs: ClassVar = "perplexity"
+    metric: ClassVar[Metric] = Metric(name="perplexity", higher_is_better=False, transform="exp")
+
+    def profile(self, name: str | None) -> Profile:
+        name = name or f"w{DEFAULT_WINDOW}"
+        length = re.fullmatch(r"w(\d+)", name)
+        if length is None or int(length[1]) < 2:
+            raise UnknownNameError(f"{self.name} profile", name, ["w256", "w512", "w2048"])
+        return Profile(name=name, window=int(length[1]))
+
+    def examples(
+        self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
+    ) -> Sequence[Example]:
+        if encode is None:
+            raise InputError(f"{self.name} needs a model with a tokenizer")
+        assert profile.window is not None
+        path = first_existing(folder, self.files)
+        tokens = encode(path.read_text(encoding="utf-8"))
+        count = len(tokens) // profile.window
+        if not count:
+            raise DataError(path, f"{len(tokens)} tokens, not one window of {profile.window}")
+        return [
+            Example(sample=Sample(id=f"{start}", tokens=tuple(tokens[start : start + profile.window])), cluster=f"{start}")
+            for start in range(0, count * profile.window, profile.window)
+        ]
+
+    def score(
+        self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
+    ) -> Scores:
+        return Scores(per_sample=[float(loss) for loss in outputs])
+
+
+class WikiText(Perplexity):
+    """The WikiText-2 test text (Merity et al., 2016, arXiv:1609.07843)."""
+
+    name: ClassVar[str] = "wikitext"
+    files: ClassVar[tuple[str, ...]] = ("wiki.test.raw", "wiki.test.tokens")
+
+    def instructions(self) -> str:
+        return "WikiText-2: put wiki.test.raw (or wiki.test.tokens) into one folder"
+
+
+class PennTreebank(Perplexity):
+    """The Penn Treebank test text in Mikolov's preparation."""
+
+    name: ClassVar[str] = "ptb"
+    files: ClassVar[tuple[str, ...]] = ("ptb.test.txt",)
+
+    def instructions(self) -> str:
+        return "Penn Treebank: put ptb.test.txt into one folder"
+
+
+@hookimpl
+def harness_tasks() -> list[type[Task]]:
+    return [WikiText, PennTreebank]
