@@ -53,9 +53,7 @@ class InputStatistics:
             values["input_var"] = (self._sums["sq"] / self.tokens - mean.square()).clamp_min(0)
         if "gram" in self.kinds:
             values["gram"] = self._sums["gram"]
-        return Statistics(
-            layer=self.layer.name, samples=samples, tokens=self.tokens, values=values
-        )
+        return Statistics(layer=self.layer.name, samples=samples, tokens=self.tokens, values=values)
 
 
 def collecting_hook(

@@ -33,7 +33,10 @@ def keep_total(numel: int, sparsity: float) -> int:
 
 
 def make_target(
-    layers: Sequence[LayerInfo], sparsity: float, p_max: float | None, pattern: Pattern | None
+    layers: Sequence[LayerInfo],
+    sparsity: float,
+    p_max: float | None,
+    pattern: Pattern | None,
 ) -> Target:
     """The exact total and the least each layer has to keep.
 
@@ -100,3 +103,21 @@ def allocate(
             f"{allocator.name} keeps {budget.total} weights in all, the target is {target.keep}"
         )
     return budget
+
+
+def describe(layers: Sequence[LayerInfo], budget: Budget) -> str:
+    """Sparsity per block, one line per tower, for people."""
+    lines = []
+    for tower in dict.fromkeys(layer.tower for layer in layers):
+        own = [layer for layer in layers if layer.tower == tower]
+        blocks = [
+            _sparsity([layer for layer in own if layer.block == block], budget)
+            for block in dict.fromkeys(layer.block for layer in own)
+        ]
+        shown = " ".join(f"{sparsity:.3f}" for sparsity in blocks)
+        lines.append(f"{tower:<17} {_sparsity(own, budget):.4f} = {shown}")
+    return "\n".join(lines)
+
+
+def _sparsity(layers: Sequence[LayerInfo], budget: Budget) -> float:
+    return 1 - sum(budget.keep[i.name] for i in layers) / sum(i.numel for i in layers)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from harness.composition import instantiate
 from harness.errors import InputError
 from harness.model import Model
 from harness.plugin import Batch, Perplexity, Sample
 from harness.plugin.manager import Plugins
+from harness.record import CalibrationIdentity
 from harness.spec import CalibrationSpec, SubsetSpec
 
 
@@ -31,6 +33,12 @@ class CalibrationSet:
     def digest(self) -> str:
         """Hash of all samples' content, in order."""
         return hashlib.sha256("".join(self.sample_digests).encode()).hexdigest()
+
+    @property
+    def identity(self) -> CalibrationIdentity:
+        return CalibrationIdentity(
+            source=self.source, samples=len(self.samples), digest=self.digest
+        )
 
     def batches(self, model: Model, samples: int | None = None, *, size: int) -> list[Batch]:
         """The first `samples` as tensors on the model's device, `size` to a batch.
@@ -64,7 +72,7 @@ def draw_calibration(
             f"model {model.spec.name} has no calibration source of its own; "
             f"say --calibration SOURCE[=PATH] with one of {sources}"
         )
-    source = plugins.calibration_sources.get(name).given()
+    source = instantiate(plugins.calibration_sources.get(name), spec.options)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
     pool = take_subset(source.samples(spec.path, cache, encode), spec.subset)
     if len(pool) < spec.samples:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.budget import Budget
 from harness.errors import VerificationError
 from harness.model import Model, group_layers
 from harness.plugin import Granularity, LayerInfo
@@ -39,7 +38,12 @@ def masks_digest(masks: Masks) -> str:
 
 
 def verify(
-    model: Model, masks: Masks, budget: Budget, zeros_of_dense: int, *, exact: bool
+    model: Model,
+    masks: Masks,
+    budget: Mapping[str, int],
+    zeros_of_dense: int,
+    *,
+    exact: bool,
 ) -> SparsityReport:
     """Count what is really zero in the live weights.
 
@@ -57,10 +61,10 @@ def verify(
         if left:
             raise VerificationError(f"{layer.name}: {left} weights are masked but not zero")
         counts[layer.name] = int(keep.sum())
-        if exact and counts[layer.name] != budget.keep[layer.name]:
+        if exact and counts[layer.name] != budget[layer.name]:
             raise VerificationError(
                 f"{layer.name}: {counts[layer.name]} weights are kept, "
-                f"the budget says {budget.keep[layer.name]}"
+                f"the budget says {budget[layer.name]}"
             )
     return sparsity_report(model.layers, counts, zeros_of_dense)
 

@@ -14,9 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError, InputError, UnknownNameError
-from harness.plugin import BundledModel, Granularity, Group, LayerInfo, LoadedModel, Tower
+from harness.plugin import (
+    BundledModel,
+    Granularity,
+    Group,
+    LayerInfo,
+    LoadedModel,
+    Tower,
+)
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
+from harness.record import hash_of
 from harness.spec import ModelSpec
 
 
@@ -59,7 +67,7 @@ class Model:
     @property
     def digest(self) -> str:
         """One hash of `identity`."""
-        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+        return hash_of(dict(self.identity))
 
     @contextmanager
     def dense_weights(self) -> Iterator[None]:

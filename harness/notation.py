@@ -1,10 +1,10 @@
 """The short notations of the command line, turned into what `harness.spec` checks.
 
-    pruner        ecoflap | "ecoflap p_max=0.7 score.eps=1e-2" | "score=… budget=… local=a+b"
-    task          vqav2 | vqav2/official | vqav2@400 | imagenet@128: | wikitext/w256
-    data          mini | full | ROOT | task=DIR,task=DIR
-    calibration   mini | captions=DIR | "imagefolder=DIR samples=64 subset=:128"
-    images        "short=256 crop=224 mean=0.5 std=0.5"
+pruner        ecoflap | "ecoflap p_max=0.7 score.eps=1e-2" | "score=… budget=… local=a+b"
+task          vqav2 | vqav2/official | vqav2@400 | imagenet@128: | wikitext/w256
+data          mini | full | ROOT | task=DIR,task=DIR
+calibration   mini | captions=DIR | "imagefolder=DIR samples=64 subset=:128"
+images        "short=256 crop=224 mean=0.5 std=0.5"
 """
 
 from __future__ import annotations
@@ -97,16 +97,19 @@ def parse_data(text: str | None) -> dict[str, Any]:
 
 
 def parse_calibration(text: str | None) -> dict[str, Any]:
-    """``SOURCE[=PATH] [samples=N] [subset=A:B]``."""
+    """``SOURCE[=PATH] [samples=N] [subset=A:B] [option=value …]``."""
     if text is None:
         return {}
     first, *rest = shlex.split(text) or [""]
     source, _, path = first.partition("=")
     content: dict[str, Any] = {"source": source, **({"path": path} if path else {})}
     for key, value in _key_values(rest, "calibration"):
-        if key not in ("samples", "subset"):
-            raise UnknownNameError("calibration setting", key, ["samples", "subset"])
-        content[key] = parse_subset(value) if key == "subset" else parse_scalar(value)
+        if key == "subset":
+            content[key] = parse_subset(value)
+        elif key == "samples":
+            content[key] = parse_scalar(value)
+        else:
+            content.setdefault("options", {})[key] = parse_scalar(value)
     return content
 
 

@@ -125,6 +125,8 @@ class Circumstances(Entry):
     model_path: str = ""
     data_path: str = ""
     commit: Commit | None = None
+    spec: Mapping[str, Any] = {}
+    """What was asked for this cell alone, with paths: ``harness run --from`` replays it."""
 
 
 class PruneRecord(Entry):
@@ -197,9 +199,9 @@ class Comparison(Entry):
     high: float
     """95 % interval of delta, paired, clustered by image."""
     p: float
-    worse: int
-    better: int
-    """Flips: items right before and wrong now, and the other way round."""
+    worse: int | None
+    better: int | None
+    """Flips: items right before and wrong now, and the other way round; None = not counted."""
     items: int
     clusters: int
 
@@ -265,7 +267,12 @@ class FailureRecord(Entry):
 
 def key_of(asked: BaseModel) -> str:
     """Hash of an identity."""
-    return hashlib.sha256(canonical(asked.model_dump(mode="json")).encode()).hexdigest()
+    return hash_of(asked.model_dump(mode="json"))
+
+
+def hash_of(content: Any) -> str:
+    """Hash of JSON content; the order of keys does not matter."""
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def canonical(content: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,15 @@ class ScoreSet:
     values: Mapping[str, float]
     weights: Mapping[str, Tensor]
     """Layer -> (out, in) float32 on the CPU; empty unless the granularity is ``weight``."""
+
+    def to_json(self) -> str:
+        """The numbers alone; scores per weight are not written."""
+        return json.dumps({"granularity": self.granularity, "values": self.values})
+
+    @staticmethod
+    def from_json(text: str) -> ScoreSet:
+        content = json.loads(text)
+        return ScoreSet(content["granularity"], content["values"], {})
 
     def table(self, layers: Sequence[LayerInfo], granularity: Granularity) -> Table:
         """Sum up at an allocator's granularity.
@@ -61,11 +71,14 @@ class Table:
 def score(
     model: Model,
     estimator: ScoreEstimator,
-    calibration: CalibrationSet,
+    calibration: CalibrationSet | None,
     seed: int,
     progress: Progress,
 ) -> ScoreSet:
     """Run the estimator and check what it yields; the model is as before when it ends.
+
+    Args:
+        calibration: None for an estimator that is data-free.
 
     Raises:
         PartError: A score is missing, of the wrong shape, negative, NaN or infinite.

@@ -27,7 +27,11 @@ class Session:
     """
 
     def __init__(
-        self, model: Model, calibration: CalibrationSet, seed: int, progress: Progress
+        self,
+        model: Model,
+        calibration: CalibrationSet | None,
+        seed: int,
+        progress: Progress,
     ) -> None:
         self._model = model
         self._calibration = calibration
@@ -43,6 +47,8 @@ class Session:
         return self._model.layers
 
     def batches(self, samples: int | None = None, *, size: int = 1) -> Sequence[Batch]:
+        if self._calibration is None:
+            raise RunError("an estimator that is data_free asked for calibration batches")
         return self._calibration.batches(self._model, samples, size=size)
 
     def weight(self, layer: LayerInfo) -> Tensor:

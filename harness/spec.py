@@ -94,6 +94,8 @@ class CalibrationSpec(Spec):
     samples: int = Field(default=128, gt=0)
     subset: SubsetSpec | None = None
     """Draw from this slice only, so that the rest can be evaluated."""
+    options: Mapping[str, Setting] = {}
+    """The source's own options."""
 
 
 class GenerationSpec(Spec):
@@ -116,7 +118,6 @@ class TaskSpec(Spec):
     prompt: str | None = None
     """Instead of the profile's; ``{}`` stands for the question."""
     generation: GenerationSpec | None = None
-    window: int | None = Field(default=None, gt=1)
 
 
 class DataSpec(Spec):
@@ -156,6 +157,8 @@ class RunSpec(Spec):
     data: DataSpec = DataSpec()
     batch_size: int = Field(default=32, gt=0)
     results: Path = Path("results")
+    cache: Path = Path("~/.cache/harness")
+    """Where editions are made and looked for."""
 
     @model_validator(mode="after")
     def _pattern_fixes_sparsity(self) -> Self:

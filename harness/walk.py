@@ -89,9 +89,7 @@ class TowerWalk:
             if layer.tower == self.tower.name and layer.block == index
         )
 
-    def replay(
-        self, index: int, number: int, collectors: Sequence[InputStatistics] = ()
-    ) -> Any:
+    def replay(self, index: int, number: int, collectors: Sequence[InputStatistics] = ()) -> Any:
         """Run block `index` alone on batch `number`; returns what the block returns."""
         trace = self.traces[number]
         call = trace.calls[index]

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Stage = Literal[
-    "load", "calibrate", "score", "allocate", "prune", "verify", "evaluate", "compare", "file", "rank"
+    "load",
+    "calibrate",
+    "score",
+    "allocate",
+    "prune",
+    "verify",
+    "evaluate",
+    "compare",
+    "file",
+    "rank",
 ]
 
 
@@ -15,8 +24,8 @@ class RunInfo:
     """One call of ``harness run``, ``prune`` or ``eval``."""
 
     model: str
-    cells: int
-    """Cells of the grid, filed ones included."""
+    rows: int
+    """Rows of the grid: the controls, and every pruner at every sparsity with every seed."""
     results: str
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.errors import PartError
+from harness.errors import DataError, PartError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -224,9 +224,17 @@ class Sample:
 
     def digest(self) -> str:
         """Hash of the content: image bytes, prompt, target and tokens; not the id or the path."""
-        hasher = hashlib.sha256(repr((self.prompt, self.target, self.tokens)).encode())
+        content = repr((self.prompt, self.target, self.input_digest()))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def input_digest(self) -> str:
+        """Hash of the image bytes or the tokens: what calibration and evaluation must not share."""
+        hasher = hashlib.sha256(repr(self.tokens).encode())
         if self.image is not None:
-            hasher.update(self.image.read_bytes())
+            try:
+                hasher.update(self.image.read_bytes())
+            except OSError as error:
+                raise DataError(self.image, f"cannot be read ({error.strerror})") from None
         return hasher.hexdigest()
 
 
@@ -252,6 +260,8 @@ class Metric:
     scale: float = 1.0
     """Main score = transform(weighted mean of the per-sample scores) * scale."""
     transform: Literal["mean", "exp"] = "mean"
+    is_correctness: bool = False
+    """Whether a per-sample score says how right an answer is, in [0, 1]; then flips are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

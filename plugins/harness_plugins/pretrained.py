@@ -12,10 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.plugin import CheckpointError, ImageSpec, InputError, ModelSpec, Sample, read_image
+from harness.plugin import (
+    CheckpointError,
+    ImageSpec,
+    InputError,
+    ModelSpec,
+    Sample,
+    read_image,
+)
 
 #: Keys of a config that say where it came from, not what the model is.
-PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
+PROVENANCE = (
+    "_name_or_path",
+    "transformers_version",
+    "dtype",
+    "torch_dtype",
+    "architectures",
+)
 
 
 def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
@@ -122,13 +135,13 @@ def pad(rows: Sequence[Sequence[int]], value: int, device: torch.device) -> Tens
     """Rows of token ids, right-padded to the longest (rows, seq)."""
     length = max(map(len, rows))
     return torch.tensor(
-        [[*row, *[value] * (length - len(row))] for row in rows], dtype=torch.long, device=device
+        [[*row, *[value] * (length - len(row))] for row in rows],
+        dtype=torch.long,
+        device=device,
     )
 
 
-def identity_files(
-    config: Any, tokenizer: Any = None, processor: Any = None
-) -> dict[str, str]:
+def identity_files(config: Any, tokenizer: Any = None, processor: Any = None) -> dict[str, str]:
     """The text of config, tokenizer and image processor without what tells their origin."""
     content = {key: value for key, value in config.to_dict().items() if key not in PROVENANCE}
     files = {"config": json.dumps(_plain(content), sort_keys=True, default=str)}

@@ -48,7 +48,9 @@ class Row:
         if not isinstance(value, types):
             names = " or ".join(kind.__name__ for kind in types)
             raise DataError(
-                self._path, f"field {field!r} is {value!r}, not of type {names}", self._place
+                self._path,
+                f"field {field!r} is {value!r}, not of type {names}",
+                self._place,
             )
         return value
 
@@ -66,9 +68,7 @@ def read_rows(path: Path, field: str) -> list[Row]:
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get(field), list):
         raise DataError(path, f"an object with a list {field!r} is needed")
-    return [
-        Row(entry, path, f"{field}[{index}]") for index, entry in enumerate(content[field])
-    ]
+    return [Row(entry, path, f"{field}[{index}]") for index, entry in enumerate(content[field])]
 
 
 def find_image(folder: Path, stem: str) -> Path:

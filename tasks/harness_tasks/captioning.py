@@ -6,12 +6,10 @@ domain per image) and Karpathy's split files.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.plugin import (
-    DataError,
     Example,
     Metric,
     Profile,
@@ -22,71 +20,11 @@ from harness.plugin import (
     hookimpl,
 )
 from harness_tasks import lavis
-from harness_tasks.annotation_files import Row, existing_image, first_existing, read_json, read_rows
+from harness_tasks.annotation_files import existing_image
+from harness_tasks.caption_files import COCO_FILES, NOCAPS, find_captions, read_captions
 from harness_tasks.metrics.captions import score_captions
 
 CIDER = Metric(name="CIDEr-D")
-NOCAPS = "nocaps_val_4500_captions.json"
-#: File -> folder of its images, beside or above it.
-COCO_FILES = {
-    "annotations/captions_val2017.json": "val2017",
-    "annotations/captions_val2014.json": "val2014",
-    "dataset_coco.json": "images",
-    "dataset_flickr30k.json": "images",
-    "dataset_flickr8k.json": "images",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Captioned:
-    """One image and its captions."""
-
-    id: str
-    path: Path
-    captions: tuple[str, ...]
-    domain: str = ""
-
-
-def read_captions(path: Path, images: Path, split: str) -> list[Captioned]:
-    """Read a captions file of any of the three formats.
-
-    Args:
-        images: Folder of the image files.
-        split: Which split of a Karpathy file; other formats hold one split each.
-    """
-    content = read_json(path)
-    if isinstance(content, dict) and "annotations" not in content:
-        return _read_karpathy(path, images, split)
-    captions: dict[int, list[str]] = {}
-    for row in read_rows(path, "annotations"):
-        captions.setdefault(row.get("image_id", int), []).append(row.get("caption", str))
-    return [_read_coco_image(row, images, captions, path) for row in read_rows(path, "images")]
-
-
-def _read_coco_image(
-    row: Row, images: Path, captions: dict[int, list[str]], path: Path
-) -> Captioned:
-    image_id = row.get("id", int)
-    if image_id not in captions:
-        raise DataError(path, f"image {image_id} has no caption")
-    return Captioned(
-        id=str(image_id),
-        path=images / row.get("file_name", str),
-        captions=tuple(captions[image_id]),
-        domain=row.get("domain", str) if "domain" in row else "",
-    )
-
-
-def _read_karpathy(path: Path, images: Path, split: str) -> list[Captioned]:
-    return [
-        Captioned(
-            id=row.get("filename", str),
-            path=images / row.get("filename", str),
-            captions=tuple(sentence.get("raw", str) for sentence in row.rows("sentences")),
-        )
-        for row in read_rows(path, "images")
-        if row.get("split", str) == split
-    ]
 
 
 class Captioning:
@@ -112,9 +50,7 @@ class Captioning:
         path, images = self.find(folder)
         return [
             Example(
-                sample=Sample(
-                    id=item.id, image=existing_image(item.path), prompt=profile.prompt
-                ),
+                sample=Sample(id=item.id, image=existing_image(item.path), prompt=profile.prompt),
                 references=item.captions,
                 label=item.domain,
                 cluster=item.id,
@@ -136,7 +72,7 @@ class NoCaps(Captioning):
     prompt: ClassVar[str] = lavis.CAPTION_PROMPT
 
     def find(self, folder: Path) -> tuple[Path, Path]:
-        return first_existing(folder, [NOCAPS]), folder / "images"
+        return find_captions(folder, {NOCAPS: "images"})
 
     def instructions(self) -> str:
         return (
@@ -152,8 +88,7 @@ class CocoCaption(Captioning):
     prompt: ClassVar[str] = ""
 
     def find(self, folder: Path) -> tuple[Path, Path]:
-        path = first_existing(folder, list(COCO_FILES))
-        return path, folder / COCO_FILES[path.relative_to(folder).as_posix()]
+        return find_captions(folder, COCO_FILES)
 
     def instructions(self) -> str:
         return (

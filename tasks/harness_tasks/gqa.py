@@ -33,7 +33,7 @@ class GQA:
 
     name: ClassVar[str] = "gqa"
     needs: ClassVar = "generate"
-    metric: ClassVar[Metric] = Metric(name="exact match", unit="%", scale=100)
+    metric: ClassVar[Metric] = Metric(name="exact match", unit="%", scale=100, is_correctness=True)
 
     def profile(self, name: str | None) -> Profile:
         if name not in (None, "lavis"):
@@ -77,7 +77,9 @@ def _example(row: Row, key: str, folder: Path, profile: Profile) -> Example:
     question = lavis.clean_question(row.get("question", str))
     label = ""
     if "types" in row:
-        label = next(iter(Row({"types": [row.get("types", dict)]}, folder / QUESTIONS, key).rows("types"))).get("structural", str)
+        label = next(
+            iter(Row({"types": [row.get("types", dict)]}, folder / QUESTIONS, key).rows("types"))
+        ).get("structural", str)
     return Example(
         sample=Sample(
             id=key,

@@ -55,7 +55,10 @@ class Perplexity:
         if not count:
             raise DataError(path, f"{len(tokens)} tokens, not one window of {profile.window}")
         return [
-            Example(sample=Sample(id=f"{start}", tokens=tuple(tokens[start : start + profile.window])), cluster=f"{start}")
+            Example(
+                sample=Sample(id=f"{start}", tokens=tuple(tokens[start : start + profile.window])),
+                cluster=f"{start}",
+            )
             for start in range(0, count * profile.window, profile.window)
         ]
 

@@ -34,7 +34,7 @@ class VQAv2:
 
     name: ClassVar[str] = "vqav2"
     needs: ClassVar = "generate"
-    metric: ClassVar[Metric] = Metric(name="VQA accuracy", unit="%", scale=100)
+    metric: ClassVar[Metric] = Metric(name="VQA accuracy", unit="%", scale=100, is_correctness=True)
 
     def profile(self, name: str | None) -> Profile:
         name = name or "lavis"
@@ -53,7 +53,10 @@ class VQAv2:
         }
         examples = []
         for row in read_rows(folder / ANNOTATIONS, "annotations"):
-            question_id, image_id = row.get("question_id", int), row.get("image_id", int)
+            question_id, image_id = (
+                row.get("question_id", int),
+                row.get("image_id", int),
+            )
             if question_id not in questions:
                 raise DataError(folder / QUESTIONS, f"has no question {question_id}")
             question = lavis.clean_question(questions[question_id])
@@ -61,7 +64,9 @@ class VQAv2:
             examples.append(
                 Example(
                     sample=Sample(
-                        id=str(question_id), image=image, prompt=profile.prompt.format(question)
+                        id=str(question_id),
+                        image=image,
+                        prompt=profile.prompt.format(question),
                     ),
                     references=tuple(answer.get("answer", str) for answer in row.rows("answers")),
                     label=row.get("answer_type", str),

@@ -69,7 +69,8 @@ class Blip2:
         return [
             *towers,
             Tower(
-                name="language-encoder", blocks=blocks_at(self.module, "language_model.encoder.block")
+                name="language-encoder",
+                blocks=blocks_at(self.module, "language_model.encoder.block"),
             ),
             Tower(
                 name="language-decoder",
@@ -116,7 +117,10 @@ class Blip2:
         read = batch["attention_mask"].bool()
         if not self._encodes:
             return {"language-decoder": read}
-        return {"language-encoder": read, "language-decoder": batch["labels"] != IGNORED}
+        return {
+            "language-encoder": read,
+            "language-decoder": batch["labels"] != IGNORED,
+        }
 
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
         device = next(self.module.parameters()).device

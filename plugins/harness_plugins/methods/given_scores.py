@@ -30,9 +30,7 @@ class GivenScores:
         if job.scores is None:
             raise PartError("local=scores needs an estimator that scores every weight")
         return LayerResult(
-            keep=keep_largest(
-                job.scores, job.keep_count, compare=self.compare, pattern=job.pattern
-            )
+            keep=keep_largest(job.scores, job.keep_count, compare=self.compare, pattern=job.pattern)
         )
 
 

@@ -9,7 +9,15 @@ from typing import ClassVar
 
 import torch
 
-from harness.plugin import LayerJob, LayerResult, LocalPruner, Recipe, Statistic, hookimpl, keep_largest
+from harness.plugin import (
+    LayerJob,
+    LayerResult,
+    LocalPruner,
+    Recipe,
+    Statistic,
+    hookimpl,
+    keep_largest,
+)
 
 
 class Random:

@@ -1,1 +1,22 @@
 """The miniature models: real architectures, trained from scratch on the miniature world."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from harness.plugin import BundledModel, hookimpl
+
+
+class MiniBlip2:
+    """A BLIP-2 of 4 million weights that knows coloured shapes and nothing else."""
+
+    name: ClassVar[str] = "mini-blip2"
+    edition: ClassVar[str] = "mini"
+    calibration: ClassVar[str] = "mini"
+
+    def folder(self) -> Path:
+        return Path(__file__).parent / "blip2"
+
+
+@hookimpl
+def harness_models() -> list[type[BundledModel]]:
+    return [MiniBlip2]

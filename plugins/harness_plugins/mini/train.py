@@ -73,7 +73,9 @@ def read_texts(data: Path) -> dict[str, dict[int, list[tuple[str, str]]]]:
     return texts
 
 
-def build_tokenizer(texts: dict[str, dict[int, list[tuple[str, str]]]]) -> PreTrainedTokenizerFast:
+def build_tokenizer(
+    texts: dict[str, dict[int, list[tuple[str, str]]]],
+) -> PreTrainedTokenizerFast:
     """Whole lower-case words and punctuation marks; ``</s>`` ends every text, as in T5."""
     split = pre_tokenizers.Whitespace()
     words = {
@@ -166,7 +168,9 @@ def initialise(model: Blip2ForConditionalGeneration) -> None:
                 parameter.normal_(0, 0.7 / math.sqrt(parameter.shape[1]))
     embeddings = model.vision_model.embeddings
     embeddings.position_embedding.normal_(0, 0.1)
-    embeddings.patch_embedding.weight.normal_(0, embeddings.patch_embedding.weight[0].numel() ** -0.5)
+    embeddings.patch_embedding.weight.normal_(
+        0, embeddings.patch_embedding.weight[0].numel() ** -0.5
+    )
     model.language_projection.weight.normal_(0, WIDTH**-0.5)
 
 
@@ -176,7 +180,10 @@ class Trainee(nn.Module):
     def __init__(self, model: Blip2ForConditionalGeneration, processor: BlipImageProcessor) -> None:
         super().__init__()
         self.model = model
-        mean, std = torch.tensor(processor.image_mean), torch.tensor(processor.image_std)
+        mean, std = (
+            torch.tensor(processor.image_mean),
+            torch.tensor(processor.image_std),
+        )
         self.register_buffer("mean", mean.view(1, 3, 1, 1) * 255)
         self.register_buffer("std", std.view(1, 3, 1, 1) * 255)
 
@@ -195,7 +202,11 @@ class Trainee(nn.Module):
         }
 
     def forward(
-        self, pixels: Tensor, owner: Tensor, prompts: list[list[int]], targets: list[list[int]]
+        self,
+        pixels: Tensor,
+        owner: Tensor,
+        prompts: list[list[int]],
+        targets: list[list[int]],
     ) -> Tensor:
         labels = pad(targets, -100).to(pixels.device)
         inputs = self.encode(pixels, owner, prompts)
@@ -203,7 +214,9 @@ class Trainee(nn.Module):
         return loss
 
     @torch.no_grad()
-    def exact_match(self, pixels: Tensor, prompts: list[list[int]], targets: list[list[int]]) -> float:
+    def exact_match(
+        self, pixels: Tensor, prompts: list[list[int]], targets: list[list[int]]
+    ) -> float:
         owner = torch.arange(len(pixels), device=pixels.device)
         made = self.model.language_model.generate(
             **self.encode(pixels, owner, prompts), max_new_tokens=4, do_sample=False
@@ -275,7 +288,11 @@ def train(
         optimizer.step()
         running = loss.item() if math.isnan(running) else 0.98 * running + 0.02 * loss.item()
         if (step + 1) % EVERY == 0 or step + 1 == steps:
-            row = {"step": step + 1, "seconds": round(time.perf_counter() - started), "loss": running}
+            row = {
+                "step": step + 1,
+                "seconds": round(time.perf_counter() - started),
+                "loss": running,
+            }
             curve.append(row | held_out_accuracy(trainee, world, device))
             print(json.dumps(curve[-1]), flush=True)
     return curve

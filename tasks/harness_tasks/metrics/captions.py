@@ -28,7 +28,9 @@ class CaptionScores:
     absent: dict[str, str]
 
 
-def score_captions(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
+def score_captions(
+    predictions: Sequence[str], references: Sequence[Sequence[str]]
+) -> CaptionScores:
     """Score one caption per image against its references.
 
     Raises:

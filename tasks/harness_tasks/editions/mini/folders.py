@@ -35,10 +35,21 @@ def write_vqa(
             key = {"image_id": image_id, "question_id": image_id * 1000 + index}
             questions.append({**key, "question": question.text})
             annotations.append({**key, **_annotation(question, annotate(question, draw))})
-    header = {"info": INFO, "license": {}, "data_type": "mscoco", "data_subtype": coco_split}
+    header = {
+        "info": INFO,
+        "license": {},
+        "data_type": "mscoco",
+        "data_subtype": coco_split,
+    }
     names = {"task_type": "Open-Ended", **header}
-    _dump(folder / f"v2_OpenEnded_mscoco_{coco_split}_questions.json", {**names, "questions": questions})
-    _dump(folder / f"v2_mscoco_{coco_split}_annotations.json", {**header, "annotations": annotations})
+    _dump(
+        folder / f"v2_OpenEnded_mscoco_{coco_split}_questions.json",
+        {**names, "questions": questions},
+    )
+    _dump(
+        folder / f"v2_mscoco_{coco_split}_annotations.json",
+        {**header, "annotations": annotations},
+    )
 
 
 def _annotation(question: Question, answers: list[str]) -> Json:
@@ -59,7 +70,10 @@ def write_coco_captions(path: Path, texts: Iterable[tuple[int, str]], images: li
         {"image_id": image_id, "id": number, "caption": caption}
         for number, (image_id, caption) in enumerate(texts)
     ]
-    _dump(path, {"info": INFO, "licenses": [], "images": images, "annotations": annotations})
+    _dump(
+        path,
+        {"info": INFO, "licenses": [], "images": images, "annotations": annotations},
+    )
 
 
 def write_images(folder: Path, scenes: Iterable[Scene], pattern: str) -> list[Json]:
@@ -68,7 +82,8 @@ def write_images(folder: Path, scenes: Iterable[Scene], pattern: str) -> list[Js
     entries: list[Json] = []
     for image_id, scene in enumerate(scenes, start=1):
         name = pattern.format(image_id)
-        Image.fromarray(rasterise(scene)).save(folder / name)
+        # Stored, not deflated: the same bytes whatever the version of zlib.
+        Image.fromarray(rasterise(scene)).save(folder / name, compress_level=0)
         entries.append({"id": image_id, "file_name": name, "height": SIZE, "width": SIZE})
     return entries
 
@@ -89,7 +104,10 @@ def _write_vqav2(folder: Path, scenes: Sequence[Scene]) -> None:
 def _write_nocaps(folder: Path, scenes: Sequence[Scene]) -> None:
     images = write_images(folder / "images", scenes, "{:016x}.png")
     for entry, scene in zip(images, scenes, strict=True):
-        entry |= {"domain": scene.domain, "open_images_id": entry["file_name"].removesuffix(".png")}
+        entry |= {
+            "domain": scene.domain,
+            "open_images_id": entry["file_name"].removesuffix(".png"),
+        }
     draw = Draw("nocaps captions")
     texts = [
         (image_id, write(scene, writer, draw))

@@ -93,9 +93,7 @@ def _is_left(scene: Scene, draw: Draw) -> Question | None:
         return None
     a, b = draw.choice(pairs)
     answer = "yes" if a.column < b.column else "no"
-    return Question(
-        f"Is the {a.shape} left of the {b.shape}?", answer, "yes/no", "is the", 0.88
-    )
+    return Question(f"Is the {a.shape} left of the {b.shape}?", answer, "yes/no", "is the", 0.88)
 
 
 def _are_there_more(scene: Scene, draw: Draw) -> Question | None:
@@ -207,7 +205,16 @@ Template = Callable[[Scene, Draw], Question | None]
 TEMPLATES: dict[AnswerType, tuple[Template, ...]] = {
     "yes/no": (_is_there, _is_there, _is_size, _is_left, _are_there_more),
     "number": (_count_objects, _count_color, _count_shape),
-    "other": (_color_of, _color_of, _shape_of, _shape_of, _neighbour, _where_is, _background, _texture_of),
+    "other": (
+        _color_of,
+        _color_of,
+        _shape_of,
+        _shape_of,
+        _neighbour,
+        _where_is,
+        _background,
+        _texture_of,
+    ),
 }
 
 

@@ -1,0 +1,142 @@
+"""What the steps of a run share: the spec, the live model, the store and the listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from harness.calibration import CalibrationSet, draw_calibration
+from harness.checkpoint import check_manifest
+from harness.cost import Cost, circumstances
+from harness.grid import Variant
+from harness.model import Model, load_model
+from harness.plugin import StageInfo
+from harness.plugin.events import Stage
+from harness.plugin.manager import Plugins
+from harness.record import Circumstances, Held, hash_of
+from harness.scoring import ScoreSet
+from harness.session import Progress
+from harness.spec import RunSpec, TaskSpec
+from harness.store import Store
+
+
+@dataclass
+class RunningStage:
+    """A stage that listeners have been told of."""
+
+    progress: Progress
+    detail: str = ""
+    """Lines for people, told when the stage ends."""
+
+
+class Announcer:
+    """Tells the event hooks what goes on."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.hook = plugins.hook
+
+    @contextmanager
+    def stage(self, stage: Stage, label: str) -> Iterator[RunningStage]:
+        """Announce a stage; its end is announced only if it ends well."""
+
+        def progress(done: int, total: int, what: str) -> None:
+            self.hook.harness_progress(stage=stage, done=done, total=total, label=what)
+
+        running = RunningStage(progress)
+        self.hook.harness_stage_started(info=StageInfo(stage=stage, label=label))
+        yield running
+        info = StageInfo(stage=stage, label=label, detail=running.detail)
+        self.hook.harness_stage_finished(info=info)
+
+
+@dataclass
+class Bench:
+    """One run's state; calibration sets and scores are made once per seed."""
+
+    spec: RunSpec
+    plugins: Plugins
+    store: Store
+    model: Model
+    announcer: Announcer
+    cache: Path
+    scores: dict[str, ScoreSet] = field(default_factory=dict)
+    """Score key -> scores, so that a grid of sparsities scores once."""
+    _calibrations: dict[int, CalibrationSet] = field(default_factory=dict)
+    _dense: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for layer in self.model.layers:
+            self._dense[layer.name] = self.model.weight(layer).to("cpu", copy=True)
+
+    def restore_dense(self) -> None:
+        """Put the prunable weights back, bit for bit."""
+        for layer in self.model.layers:
+            self.model.weight(layer).copy_(self._dense[layer.name])
+
+    def calibration(self, seed: int) -> CalibrationSet:
+        """The calibration set of that seed, drawn on first use."""
+        if seed not in self._calibrations:
+            with self.announcer.stage("calibrate", f"seed {seed}"):
+                self._calibrations[seed] = draw_calibration(
+                    self.spec.calibration, seed, self.model, self.plugins, self.cache
+                )
+        return self._calibrations[seed]
+
+    @property
+    def model_name(self) -> str:
+        """Display name: a folder goes by its own name."""
+        name = self.spec.model.name
+        return Path(name).resolve().name if Path(name).is_dir() else name
+
+    @property
+    def held(self) -> Held:
+        return Held(
+            device=self.model.device.type,
+            dtype=self.spec.model.dtype,
+            attention=self.spec.model.attention,
+        )
+
+    def circumstances(
+        self,
+        cost: Cost,
+        variant: Variant,
+        task: TaskSpec | None = None,
+        data_path: str = "",
+    ) -> Circumstances:
+        """All about a cell that may differ between two runs of the same spec."""
+        own = self.spec.model_copy(
+            update={
+                "pruners": (variant.pruner,),
+                "sparsities": (variant.sparsity if variant.is_pruned else self.spec.sparsities[0],),
+                "seeds": (variant.seed or 0,),
+                "tasks": (task,) if task else (),
+            }
+        )
+        return circumstances(cost, spec=own, data_path=data_path)
+
+    def cost(self) -> Cost:
+        return Cost(self.model.device)
+
+
+def open_bench(spec: RunSpec, plugins: Plugins, announcer: Announcer) -> Bench:
+    """Load the model and open the results folder."""
+    with announcer.stage("load", spec.model.name):
+        model = load_model(spec.model, plugins)
+        check_manifest(model)
+    return Bench(
+        spec=spec,
+        plugins=plugins,
+        store=Store(spec.results),
+        model=model,
+        announcer=announcer,
+        cache=spec.cache.expanduser(),
+    )
+
+
+def short_key(*content: object) -> str:
+    """Name of a cache file: a hash of everything that what it holds depends on."""
+    return hash_of(list(content))[:24]

@@ -1,0 +1,42 @@
+"""The commands of ``harness``, put together."""
+
+from __future__ import annotations
+
+import typer
+
+from harness import __version__
+from harness.cli import evaluate, leaderboard, models, plugins, prune, run, tasks
+
+app = typer.Typer(
+    name="harness",
+    help="Prune vision-language and unimodal models, and measure what it costs them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("prune")(prune.prune)
+app.command("eval")(evaluate.evaluate)
+app.command("leaderboard")(leaderboard.leaderboard)
+app.command("plugins")(plugins.plugins)
+app.command("tasks")(tasks.tasks)
+app.command("models")(models.models)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"harness {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _callback(
+    version: bool = typer.Option(
+        False,
+        "--version",
+        help="Print the version.",
+        callback=_print_version,
+        is_eager=True,
+    ),
+) -> None:
+    return None

@@ -1,0 +1,44 @@
+"""``harness eval``: evaluate a model as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cli import options
+
+
+def evaluate(
+    tasks: options.TasksOption = None,
+    model: options.ModelOption = None,
+    data: options.DataOption = None,
+    device: options.DeviceOption = "auto",
+    dtype: options.DTypeOption = None,
+    images: options.ImagesOption = None,
+    batch_size: options.BatchOption = None,
+    limit: options.LimitOption = None,
+    results: options.ResultsOption = Path("results"),
+    config: options.ConfigOption = None,
+    as_json: options.JsonOption = False,
+) -> int:
+    """Evaluate a model as it is, e.g. a folder that `harness prune --save` wrote."""
+    from harness.cli import render
+    from harness.pipeline import run
+    from harness.plugin.manager import load_plugins
+
+    spec = options.build_spec(
+        config=config,
+        model=model,
+        pruner="dense",
+        tasks=tasks,
+        data=data,
+        device=device,
+        dtype=dtype,
+        images=images,
+        batch_size=batch_size,
+        limit=limit,
+        results=results,
+    )
+    with render.live_progress() as display:
+        outcome = run(spec, load_plugins(display))
+    render.print_outcome(outcome, as_json=as_json)
+    return 1 if outcome.failures else 0

@@ -1,0 +1,196 @@
+"""The options that several commands share, and how they become a spec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.spec import RunSpec
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", help="Bundled model, folder, or hub id.  [default: mini-blip2]"),
+]
+PrunerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pruner",
+        help='Recipes, separated by commas: "ecoflap p_max=0.7,wanda", or '
+        '"score=… budget=… local=…".',
+    ),
+]
+SparsityOption = Annotated[
+    str | None,
+    typer.Option("--sparsity", help="Fractions of zeros in [0, 1).  [default: 0.5]"),
+]
+SeedOption = Annotated[str | None, typer.Option("--seed", help="Seeds.  [default: 0]")]
+TasksOption = Annotated[
+    str | None,
+    typer.Option("--tasks", help="Tasks: vqav2, vqav2/official, vqav2@400 (hashed subset) …"),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data", help="mini, full, a folder of task folders, or task=DIR[,task=DIR]."),
+]
+CalibrationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--calibration",
+        help='SOURCE[=PATH] and "samples=N subset=A:B", e.g. captions=DIR.',
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option("--device", help="cpu, cuda, cuda:1 … or auto.", show_default=True),
+]
+DTypeOption = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
+ImagesOption = Annotated[
+    str | None,
+    typer.Option("--images", help='"short=256 crop=224 mean=0.5 std=0.5".'),
+]
+BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Items per batch.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", help="Only the first N items of every task.")
+]
+PatternOption = Annotated[
+    str | None,
+    typer.Option("--pattern", help="unstructured or n:m (n of every m stay)."),
+]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Results folder.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file of a run; options go before it."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+DEFAULT_MODEL = "mini-blip2"
+
+
+def cache_folder() -> Path:
+    """``HARNESS_CACHE``, else ``harness`` in the user's cache folder."""
+    if "HARNESS_CACHE" in os.environ:
+        return Path(os.environ["HARNESS_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness"
+
+
+def build_spec(
+    *,
+    config: Path | None,
+    model: str | None = None,
+    pruner: str | None = None,
+    sparsity: str | None = None,
+    seed: str | None = None,
+    tasks: str | None = None,
+    data: str | None = None,
+    calibration: str | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    images: str | None = None,
+    batch_size: int | None = None,
+    limit: int | None = None,
+    pattern: str | None = None,
+    results: Path = Path("results"),
+) -> RunSpec:
+    """A run's spec from a YAML file and the options, which go before it.
+
+    Raises:
+        InputError: The first thing wrong, in one line.
+    """
+    from harness import notation
+    from harness.spec import parse_spec
+
+    content = read_config(config) if config else {}
+    model_part = dict(content.get("model") or {})
+    model_part["name"] = model or model_part.get("name") or DEFAULT_MODEL
+    model_part["device"] = resolve_device(device)
+    model_part |= _given(dtype=dtype, images=notation.parse_images(images))
+    content["model"] = model_part
+    if pruner is not None:
+        words = notation.split_pruners(pruner)
+        content["pruners"] = [notation.parse_pruner(word) for word in words]
+    if sparsity is not None:
+        content["sparsities"] = notation.split_list(sparsity, float, "--sparsity")
+    if seed is not None:
+        content["seeds"] = notation.split_list(seed, int, "--seed")
+    if tasks is not None:
+        content["tasks"] = notation.split_list(tasks, notation.parse_task, "--tasks")
+    if limit is not None:
+        content["tasks"] = [{**task, "limit": limit} for task in content.get("tasks", ())]
+    if data is not None:
+        content["data"] = notation.parse_data(data)
+    if calibration is not None:
+        content["calibration"] = notation.parse_calibration(calibration)
+    found_pattern = notation.parse_pattern(pattern)
+    if found_pattern is not None:
+        content["pattern"] = found_pattern
+        if sparsity is None:
+            content["sparsities"] = [1 - found_pattern["keep"] / found_pattern["of"]]
+    content |= _given(batch_size=batch_size)
+    content |= {"results": results, "cache": cache_folder()}
+    return parse_spec(content)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A YAML file as a mapping; pruners and tasks may stand in the short notation.
+
+    Raises:
+        InputError: It is missing or no YAML mapping.
+    """
+    import yaml
+
+    from harness import notation
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"--config {path}: no such file") from None
+    except (OSError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise InputError(f"--config {path}: not readable as YAML ({reason})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"--config {path}: a mapping is needed")
+    if isinstance(content.get("model"), str):
+        content["model"] = {"name": content["model"]}
+    content["pruners"] = _expand(content.get("pruners", []), notation.parse_pruner)
+    content["tasks"] = _expand(content.get("tasks", []), notation.parse_task)
+    for key, parse in (
+        ("data", notation.parse_data),
+        ("calibration", notation.parse_calibration),
+    ):
+        if isinstance(content.get(key), str):
+            content[key] = parse(content[key])
+    return content
+
+
+def _expand(entries: Sequence[Any], parse: Any) -> list[Any]:
+    return [parse(entry) if isinstance(entry, str) else entry for entry in entries]
+
+
+def resolve_device(name: str) -> str:
+    """``auto`` is the GPU where there is one.
+
+    Raises:
+        InputError: No such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"--device {name}: not a device; cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"--device {name}: torch sees no GPU here")
+    return name

@@ -1,0 +1,25 @@
+"""``harness plugins``: what is installed, from where, and what is broken."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli import options
+
+
+def plugins(
+    recipes: Annotated[bool, typer.Option("--recipes", help="Recipes with their papers.")] = False,
+    as_json: options.JsonOption = False,
+) -> int:
+    """List what the installed plugins give, and the plugins that were set aside."""
+    from harness.cli import render
+    from harness.plugin.manager import load_plugins
+
+    found = load_plugins()
+    if recipes:
+        render.print_recipes(found, as_json=as_json)
+    else:
+        render.print_plugins(found, as_json=as_json)
+    return 1 if found.broken else 0

@@ -1,0 +1,48 @@
+"""``harness prune``: prune once and save the model as a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import options
+
+
+def prune(
+    pruner: Annotated[str, typer.Option("--pruner", help="One recipe or composition.")],
+    save: Annotated[Path, typer.Option("--save", help="Folder to write; new or empty.")],
+    model: options.ModelOption = None,
+    sparsity: options.SparsityOption = None,
+    seed: options.SeedOption = None,
+    calibration: options.CalibrationOption = None,
+    device: options.DeviceOption = "auto",
+    dtype: options.DTypeOption = None,
+    images: options.ImagesOption = None,
+    pattern: options.PatternOption = None,
+    results: options.ResultsOption = Path("results"),
+    as_json: options.JsonOption = False,
+) -> int:
+    """Prune a model and save it as a folder that loads like any other."""
+    from harness.cli import render
+    from harness.pipeline import prune_to_folder
+    from harness.plugin.manager import load_plugins
+
+    spec = options.build_spec(
+        config=None,
+        model=model,
+        pruner=pruner,
+        sparsity=sparsity,
+        seed=seed,
+        calibration=calibration,
+        device=device,
+        dtype=dtype,
+        images=images,
+        pattern=pattern,
+        results=results,
+    )
+    with render.live_progress() as display:
+        record = prune_to_folder(spec, load_plugins(display), save)
+    render.print_pruned(record, save, as_json=as_json)
+    return 0

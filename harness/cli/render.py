@@ -1,0 +1,343 @@
+"""Everything that is drawn: progress on stderr, tables on stdout, JSON where asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from harness.plugin import RunInfo, StageInfo, hookimpl
+
+if TYPE_CHECKING:
+    from harness.leaderboard import Board, Column, Row
+    from harness.pipeline import Outcome
+    from harness.plugin.manager import Plugins
+    from harness.record import PruneRecord
+
+#: Stages that are over in no time get no line of their own when piped.
+QUIET_STAGES = ("compare", "verify", "rank", "calibrate")
+
+
+def stdout() -> Console:
+    return Console(highlight=False)
+
+
+class PlainProgress:
+    """One line per stage, for pipes and logs."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+
+    @hookimpl
+    def harness_stage_finished(self, info: StageInfo) -> None:
+        if info.stage not in QUIET_STAGES:
+            self._console.print(f"{info.stage}: {info.label}", soft_wrap=True, markup=False)
+        if info.detail:
+            self._console.print(indent(info.detail), soft_wrap=True, markup=False)
+
+
+class LiveProgress:
+    """The running stage with its bar, the layer or task at hand and the time left."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bar: TaskID | None = None
+
+    @hookimpl
+    def harness_run_started(self, info: RunInfo) -> None:
+        self._progress.console.print(
+            f"{info.model}: {info.rows} rows, into {info.results}/", markup=False
+        )
+
+    @hookimpl
+    def harness_stage_started(self, info: StageInfo) -> None:
+        self._bar = self._progress.add_task(info.stage, total=None, label=info.label, step="")
+
+    @hookimpl
+    def harness_progress(self, stage: str, done: int, total: int, label: str) -> None:
+        if self._bar is not None:
+            self._progress.update(self._bar, completed=done, total=total, step=label)
+
+    @hookimpl
+    def harness_stage_finished(self, info: StageInfo) -> None:
+        if self._bar is not None:
+            self._progress.remove_task(self._bar)
+            self._bar = None
+        if info.detail:
+            self._progress.console.print(f"{info.label}: sparsity per block", markup=False)
+            self._progress.console.print(indent(info.detail), soft_wrap=True, markup=False)
+
+
+def indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+@contextmanager
+def live_progress() -> Iterator[PlainProgress | LiveProgress]:
+    """A listener that shows progress on stderr: live on a terminal, line by line elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield PlainProgress()
+        return
+    columns = (
+        TextColumn("{task.description:<9}"),
+        TextColumn("{task.fields[label]}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[step]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield LiveProgress(progress)
+
+
+def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """What a run did, then the boards of its model."""
+    if as_json:
+        content = {
+            "filed": outcome.filed,
+            "skipped": outcome.skipped,
+            "planned": outcome.planned,
+            "failures": outcome.failures,
+            "boards": [board_json(board) for board in outcome.boards],
+        }
+        print_json(content)
+        return
+    for board in outcome.boards:
+        print_board(board)
+    console = stdout()
+    for label in outcome.planned:
+        console.print(f"would run: {label}", markup=False, soft_wrap=True)
+    done = f"{outcome.filed} cells evaluated, {outcome.skipped} filed before"
+    console.print(
+        f"{len(outcome.planned)} to run, {outcome.skipped} filed before"
+        if outcome.planned
+        else done
+    )
+    errors = Console(stderr=True, highlight=False)
+    for failure in outcome.failures:
+        errors.print(f"failed: {failure}", markup=False, soft_wrap=True)
+
+
+def print_boards(boards: Sequence[Board], *, as_json: bool) -> None:
+    if as_json:
+        print_json([board_json(board) for board in boards])
+        return
+    for board in boards:
+        print_board(board)
+
+
+def print_board(board: Board) -> None:
+    """A board as a Rich table."""
+    from harness.leaderboard import score_text
+
+    table = Table(title=board.title, title_justify="left", caption_justify="left")
+    table.caption = "; ".join(column.description for column in board.columns)
+    for head in ("pruner", "sparsity"):
+        table.add_column(head, no_wrap=True)
+    for column in board.columns:
+        table.add_column(column.head, justify="right")
+    for head in ("kept", "prune", "peak"):
+        table.add_column(head, justify="right", no_wrap=True)
+    section: float | None = None
+    for row in board.rows:
+        if not row.is_control and row.sparsity != section:
+            table.add_section()
+            section = row.sparsity
+        table.add_row(*_row_cells(row, board.columns, score_text))
+    stdout().print(table)
+
+
+def _row_cells(row: Row, columns: Sequence[Column], score_text: Any) -> list[str]:
+    seeds = f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else ""
+    peak = f"{row.peak_bytes / 2**20:.0f} MiB" if row.peak_bytes is not None else ""
+    return [
+        f"{row.name}{seeds}",
+        "" if row.is_control else f"{row.achieved:.3f}",
+        *(score_text(row, column).replace("[", r"\[") for column in columns),
+        "" if row.retained is None else f"{100 * row.retained:.1f} %",
+        "" if row.prune_seconds is None else f"{row.prune_seconds:.1f} s",
+        peak,
+    ]
+
+
+def board_json(board: Board) -> dict[str, Any]:
+    """A board as plain data."""
+    return {
+        "name": board.name,
+        "title": board.title,
+        "rows": [
+            {
+                "pruner": row.name,
+                "sparsity": row.sparsity,
+                "achieved": row.achieved,
+                "seeds": list(row.seeds),
+                "kept": row.retained,
+                "origin": row.origin,
+                "prune_seconds": row.prune_seconds,
+                "peak_bytes": row.peak_bytes,
+                "failures": dict(row.failures),
+                "scores": {
+                    column.head.rsplit(" ", 1)[0]: {
+                        "metric": column.metric,
+                        "profile": column.profile,
+                        "score": score.value,
+                        "delta": score.delta,
+                        "low": score.low,
+                        "high": score.high,
+                        "p": score.p,
+                        "seconds": score.seconds,
+                    }
+                    for column, score in row.scores.items()
+                },
+            }
+            for row in board.rows
+        ],
+    }
+
+
+def print_pruned(record: PruneRecord, folder: Path, *, as_json: bool) -> None:
+    """How sparse the saved model is, per tower."""
+    report = record.got.sparsity
+    groups = [*report.towers, report.model]
+    if as_json:
+        content = {group.name: {"numel": group.numel, "keep": group.keep} for group in groups}
+        print_json({"folder": str(folder), "record": record.key, "sparsity": content})
+        return
+    table = Table(title=f"{record.pruner} on {record.model}, saved in {folder}")
+    for head in ("weights", "count", "kept", "sparsity"):
+        table.add_column(head, justify="left" if head == "weights" else "right")
+    for group in groups:
+        table.add_row(group.name, f"{group.numel:,}", f"{group.keep:,}", f"{group.sparsity:.4f}")
+    stdout().print(table)
+
+
+def print_plugins(found: Plugins, *, as_json: bool) -> None:
+    """Every provider with its origin; broken plugins with their reason."""
+    rows = [
+        (registry.kind, provider.name, provider.origin)
+        for registry in found.registries()
+        for provider in registry
+    ]
+    if as_json:
+        given = [
+            {
+                "kind": kind,
+                "name": name,
+                "plugin": origin.plugin,
+                "distribution": origin.distribution,
+                "version": origin.version,
+            }
+            for kind, name, origin in rows
+        ]
+        broken = [{"plugin": str(b.origin), "reason": b.reason} for b in found.broken]
+        print_json({"plugins": given, "broken": broken})
+        return
+    table = Table("kind", "name", "plugin", "distribution")
+    for kind, name, origin in rows:
+        table.add_row(kind, name, origin.plugin, f"{origin.distribution} {origin.version}")
+    stdout().print(table)
+    errors = Console(stderr=True, highlight=False)
+    for plugin in found.broken:
+        errors.print(f"broken: {plugin.origin}: {plugin.reason}", markup=False, soft_wrap=True)
+
+
+def print_recipes(found: Plugins, *, as_json: bool) -> None:
+    """Recipes with what they are made of."""
+    rows = [
+        {
+            "name": provider.given.name,
+            "score": provider.given.score or "",
+            "budget": provider.given.budget if provider.given.local else "",
+            "local": "+".join(provider.given.local),
+            "headroom": provider.given.headroom,
+            "settings": dict(provider.given.settings),
+            "paper": provider.given.paper,
+        }
+        for provider in found.recipes
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("recipe", "score", "budget", "local", "p_max", "settings", "paper")
+    for row in rows:
+        cap = "" if row["headroom"] is None else f"p + {row['headroom']:g}"
+        settings = " ".join(f"{key}={value}" for key, value in dict(row["settings"]).items())
+        names = (str(row[key]) for key in ("name", "score", "budget", "local"))
+        table.add_row(*names, cap, settings, str(row["paper"]))
+    stdout().print(table)
+
+
+def print_tasks(found: Plugins, *, as_json: bool) -> None:
+    """Tasks with metric, default profile and where the data comes from."""
+    rows = []
+    for provider in found.tasks:
+        task = provider.given()
+        rows.append(
+            (
+                task.name,
+                task.metric.name,
+                task.needs,
+                task.profile(None).name,
+                task.instructions(),
+            )
+        )
+    if as_json:
+        keys = ("name", "metric", "needs", "profile", "data")
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    table = Table("task", "metric", "needs", "profile", "full data")
+    for row in rows:
+        table.add_row(*row)
+    stdout().print(table)
+
+
+def print_models(found: Plugins, *, as_json: bool) -> None:
+    """Bundled models, and the families that load others."""
+    bundled = [(p.name, p.given.edition, str(p.origin)) for p in found.models]
+    families = [
+        (p.name, (p.given.__doc__ or "").partition("\n")[0], str(p.origin))
+        for p in found.model_families
+    ]
+    if as_json:
+        print_json(
+            {
+                "bundled": [
+                    dict(zip(("name", "edition", "from"), r, strict=True)) for r in bundled
+                ],
+                "families": [
+                    dict(zip(("name", "loads", "from"), r, strict=True)) for r in families
+                ],
+            }
+        )
+        return
+    table = Table("bundled model", "edition", "from")
+    for row in bundled:
+        table.add_row(*row)
+    loads = Table("family", "loads", "from")
+    for row in families:
+        loads.add_row(*row)
+    console = stdout()
+    console.print(table)
+    console.print(loads)
+
+
+def print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

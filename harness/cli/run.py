@@ -1,0 +1,72 @@
+"""``harness run``: prune, evaluate, compare, file, rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import options
+
+
+def run(
+    pruner: options.PrunerOption = None,
+    tasks: options.TasksOption = None,
+    model: options.ModelOption = None,
+    sparsity: options.SparsityOption = None,
+    seed: options.SeedOption = None,
+    data: options.DataOption = None,
+    calibration: options.CalibrationOption = None,
+    device: options.DeviceOption = "auto",
+    dtype: options.DTypeOption = None,
+    images: options.ImagesOption = None,
+    batch_size: options.BatchOption = None,
+    limit: options.LimitOption = None,
+    pattern: options.PatternOption = None,
+    results: options.ResultsOption = Path("results"),
+    config: options.ConfigOption = None,
+    record: Annotated[
+        Path | None, typer.Option("--from", help="Replay the cell of a record.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which cells would run.")
+    ] = False,
+    as_json: options.JsonOption = False,
+) -> int:
+    """Prune a model, evaluate it beside its dense original, and rank what is filed.
+
+    Lists make a grid: every pruner at every sparsity with every seed on every task. Cells that
+    are filed are not run again.
+    """
+    from harness.cli import render
+    from harness.cli.replay import replay_spec, report_replay
+    from harness.pipeline import run as run_pipeline
+    from harness.plugin.manager import load_plugins
+
+    if record is not None:
+        spec = replay_spec(record, device=device, results=results)
+    else:
+        spec = options.build_spec(
+            config=config,
+            model=model,
+            pruner=pruner,
+            sparsity=sparsity,
+            seed=seed,
+            tasks=tasks,
+            data=data,
+            calibration=calibration,
+            device=device,
+            dtype=dtype,
+            images=images,
+            batch_size=batch_size,
+            limit=limit,
+            pattern=pattern,
+            results=results,
+        )
+    with render.live_progress() as display:
+        outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
+    render.print_outcome(outcome, as_json=as_json)
+    if record is not None and not dry_run:
+        report_replay(record, results)
+    return 1 if outcome.failures else 0

@@ -1,0 +1,185 @@
+"""One model on one task: from its identity to its record, compared with the dense model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.bench import Bench, short_key
+from harness.cost import REPORTED
+from harness.evaluation import Evaluation, breakdown, evaluate, log_digest
+from harness.grid import Variant
+from harness.prune_cell import PruneCell
+from harness.record import (
+    Comparison,
+    EvalAsked,
+    EvalGot,
+    EvalRecord,
+    PruneRecord,
+    key_of,
+)
+from harness.statistics import (
+    Items,
+    make_items,
+    paired_interval,
+    paired_p,
+    score_interval,
+)
+from harness.tasks import OpenTask
+from harness.versions import library_versions
+
+#: An item counts as right from this score on (VQA accuracy is graded).
+RIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class EvalCell:
+    """One variant on one task."""
+
+    bench: Bench
+    variant: Variant
+    task: OpenTask
+    asked: EvalAsked
+
+    @property
+    def key(self) -> str:
+        return key_of(self.asked)
+
+    @property
+    def label(self) -> str:
+        return f"{self.variant.label} on {self.task.name}"
+
+
+def make_eval_cell(
+    bench: Bench, variant: Variant, prune_cell: PruneCell | None, task: OpenTask
+) -> EvalCell:
+    """Settle the identity of a variant's evaluation on a task."""
+    asked = EvalAsked(
+        model=bench.model.identity,
+        pruned=prune_cell.key if prune_cell else None,
+        blind=variant.is_blind,
+        held=bench.held,
+        task=task.part,
+        profile=task.profile_identity,
+        data=task.data,
+        batch_size=bench.spec.batch_size,
+    )
+    return EvalCell(bench, variant, task, asked)
+
+
+def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
+    """Evaluate the live model, compare it with the filed dense run, file the record."""
+    bench, task, variant, label = cell.bench, cell.task, cell.variant, cell.label
+    resume = (
+        bench.store.cache / "samples" / f"{short_key(cell.key, library_versions(REPORTED))}.jsonl"
+    )
+    cost = bench.cost()
+    with bench.announcer.stage("evaluate", label) as stage, cost.measure("evaluate"):
+        evaluation = evaluate(
+            bench.model,
+            task,
+            batch_size=bench.spec.batch_size,
+            is_blind=variant.is_blind,
+            resume=resume,
+            progress=stage.progress,
+        )
+    log = evaluation.log(task)
+    comparison = None
+    if pruned is not None or variant.is_blind:
+        with bench.announcer.stage("compare", label):
+            comparison = _compare_with_dense(cell, evaluation.items)
+    record = EvalRecord(
+        model=bench.model_name,
+        row=variant.row,
+        task=task.name,
+        asked_sparsity=variant.sparsity,
+        achieved_sparsity=pruned.got.sparsity.model.sparsity if pruned else 0.0,
+        seed=variant.seed,
+        asked=cell.asked,
+        got=_got(cell, evaluation, log, comparison),
+        circumstances=bench.circumstances(cost, variant, task.spec, str(task.path)),
+    )
+    with bench.announcer.stage("file", label):
+        bench.store.file_eval(record, log)
+    resume.unlink(missing_ok=True)
+    return record
+
+
+def _got(
+    cell: EvalCell,
+    evaluation: Evaluation,
+    log: list[dict[str, Any]],
+    comparison: Comparison | None,
+) -> EvalGot:
+    metric = cell.task.task.metric
+    interval = score_interval(evaluation.items)
+    by_label, counts = breakdown(cell.task, evaluation.items)
+    return EvalGot(
+        metric=metric.name,
+        unit=metric.unit,
+        higher_is_better=metric.higher_is_better,
+        score=interval.value,
+        low=interval.low,
+        high=interval.high,
+        metrics=evaluation.scores.metrics,
+        breakdown=by_label,
+        counts=counts,
+        absent=evaluation.scores.absent,
+        calibration_overlap=_overlap(cell),
+        samples=log_digest(log),
+        comparison=comparison,
+    )
+
+
+def _overlap(cell: EvalCell) -> int:
+    """How many evaluated items show what the pruner was calibrated on."""
+    if not cell.variant.composition.needs_calibration:
+        return 0
+    calibration = cell.bench.calibration(cell.variant.seed or 0)
+    seen = {sample.input_digest() for sample in calibration.samples}
+    return sum(digest in seen for digest in cell.task.input_digests)
+
+
+def _compare_with_dense(cell: EvalCell, items: Items) -> Comparison | None:
+    """Paired with the dense run of the same task, which ran before; None if that failed."""
+    dense_asked = cell.asked.model_copy(update={"pruned": None, "blind": False})
+    dense = cell.bench.store.find_eval(cell.task.name, key_of(dense_asked))
+    if dense is None:
+        return None
+    then = items_of(cell.bench.store.read_samples(dense), cell.task)
+    return compare(items, then, count_flips=cell.task.task.metric.is_correctness)
+
+
+def items_of(log: list[dict[str, Any]], task: OpenTask) -> Items:
+    """Per-item scores from a per-sample log."""
+    metric = task.task.metric
+    return make_items(
+        [row["score"] for row in log],
+        [row["cluster"] for row in log],
+        weights=[row["weight"] for row in log],
+        transform=metric.transform,
+        scale=metric.scale,
+    )
+
+
+def compare(now: Items, dense: Items, *, count_flips: bool) -> Comparison:
+    """Delta with its paired interval, p and, where scores are correctness, flips."""
+    interval = paired_interval(now, dense)
+    right_now, right_then = now.scores >= RIGHT, dense.scores >= RIGHT
+    worse, better = (
+        int(np.sum(right_then & ~right_now)),
+        int(np.sum(~right_then & right_now)),
+    )
+    return Comparison(
+        dense=dense.main(),
+        delta=interval.value,
+        low=interval.low,
+        high=interval.high,
+        p=paired_p(now, dense),
+        worse=worse if count_flips else None,
+        better=better if count_flips else None,
+        items=now.count,
+        clusters=now.cluster_count,
+    )

@@ -1,0 +1,163 @@
+"""The run: the straight way from what is asked to what is filed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.bench import Announcer, Bench, open_bench
+from harness.checkpoint import save_pruned
+from harness.errors import InputError
+from harness.eval_cell import EvalCell, make_eval_cell, run_eval_cell
+from harness.grid import Variant, make_variants
+from harness.leaderboard import Board, write_boards
+from harness.plugin import RunInfo
+from harness.plugin.manager import Plugins
+from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
+from harness.record import FailureRecord, PruneRecord
+from harness.spec import RunSpec
+from harness.tasks import OpenTask, open_task
+
+
+@dataclass
+class Outcome:
+    """What a run did."""
+
+    filed: int = 0
+    skipped: int = 0
+    """Cells that were filed before."""
+    planned: list[str] = field(default_factory=list)
+    """Of a dry run: the cells that would run."""
+    failures: list[str] = field(default_factory=list)
+    boards: list[Board] = field(default_factory=list)
+    """The model's boards."""
+
+
+def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
+    """Prune a model in every way asked, evaluate it beside its dense original, file and rank.
+
+    What is filed already is not done again; a cell that fails is filed with its reason, and the
+    others go on.
+
+    Args:
+        dry: Only say which cells would run.
+
+    Raises:
+        InputError: What was asked cannot be done as asked.
+    """
+    outcome = Outcome()
+    variants = make_variants(spec, plugins)
+    with _announced(spec, plugins, len(variants)) as announcer:
+        bench = open_bench(spec, plugins, announcer)
+        tasks = [
+            open_task(task, spec.data, bench.cache, bench.model, plugins) for task in spec.tasks
+        ]
+        rows = [_plan(bench, variant, tasks) for variant in variants]
+        for row in rows:
+            outcome.skipped += row.filed
+            if dry:
+                outcome.planned += row.missing_labels
+            elif row.missing_labels:
+                _fill(bench, row, outcome)
+        if not dry:
+            with announcer.stage("rank", bench.model_name):
+                outcome.boards = write_boards(bench.store, bench.model.digest)
+    return outcome
+
+
+def prune_to_folder(spec: RunSpec, plugins: Plugins, folder: Path) -> PruneRecord:
+    """Prune a model in the one way asked, file its record and save it as a folder.
+
+    Raises:
+        InputError: The spec asks for more or less than one pruned model.
+    """
+    variants = [variant for variant in make_variants(spec, plugins) if variant.is_pruned]
+    if len(variants) != 1:
+        raise InputError(f"a folder holds one pruned model; {len(variants)} are asked for")
+    with _announced(spec, plugins, 1) as announcer:
+        bench = open_bench(spec, plugins, announcer)
+        variants[0].target(bench.model)
+        record = ensure_pruned(make_prune_cell(bench, variants[0]))
+        save_pruned(folder, bench.model, record)
+    return record
+
+
+@contextmanager
+def _announced(spec: RunSpec, plugins: Plugins, rows: int) -> Iterator[Announcer]:
+    info = RunInfo(model=spec.model.name, rows=rows, results=str(spec.results))
+    plugins.hook.harness_run_started(info=info)
+    yield Announcer(plugins)
+    plugins.hook.harness_run_finished(info=info)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One variant and what of it is still to do."""
+
+    variant: Variant
+    prune: PruneCell | None
+    needs_record: bool
+    """Whether the pruned model has no record yet."""
+    missing: Sequence[EvalCell]
+    filed: int
+
+    @property
+    def missing_labels(self) -> list[str]:
+        labels = [cell.label for cell in self.missing]
+        return [f"prune {self.variant.label}", *labels] if self.needs_record else labels
+
+
+def _plan(bench: Bench, variant: Variant, tasks: Sequence[OpenTask]) -> _Row:
+    """Look up which cells of a variant are filed."""
+    variant.target(bench.model)
+    cell = make_prune_cell(bench, variant) if variant.is_pruned else None
+    fitting = [task for task in tasks if task.has_images or not variant.is_blind]
+    cells = [make_eval_cell(bench, variant, cell, task) for task in fitting]
+    missing = [c for c in cells if bench.store.find_eval(c.task.name, c.key) is None]
+    needs_record = cell is not None and bench.store.find_prune(cell.key) is None
+    return _Row(variant, cell, needs_record, missing, filed=len(cells) - len(missing))
+
+
+def _fill(bench: Bench, row: _Row, outcome: Outcome) -> None:
+    """Do what is missing of a row, and leave the model dense."""
+    record: PruneRecord | None = None
+    try:
+        if row.prune is not None:
+            with _filed_if_failed(bench, row.variant, row.prune, outcome):
+                record = ensure_pruned(row.prune)
+        if record is not None or row.prune is None:
+            for cell in row.missing:
+                with _filed_if_failed(bench, row.variant, cell, outcome):
+                    run_eval_cell(cell, record)
+                    outcome.filed += 1
+    finally:
+        bench.restore_dense()
+
+
+@contextmanager
+def _filed_if_failed(
+    bench: Bench, variant: Variant, cell: PruneCell | EvalCell, outcome: Outcome
+) -> Iterator[None]:
+    """The stage border: what goes wrong inside becomes a failure record, and the run goes on."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        label = cell.label if isinstance(cell, EvalCell) else variant.label
+        outcome.failures.append(f"{label}: {reason}")
+        bench.store.file_failure(
+            FailureRecord(
+                model=bench.model_name,
+                row=variant.row,
+                task=cell.task.name if isinstance(cell, EvalCell) else None,
+                sparsity=variant.sparsity,
+                seed=variant.seed,
+                asked=cell.asked,
+                reason=reason,
+                circumstances=bench.circumstances(bench.cost(), variant),
+            )
+        )

@@ -1,0 +1,99 @@
+"""The edition ``mini``: a generated world of coloured shapes, in the official file formats."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from harness.plugin import CalibrationSource, Edition, EditionInfo, Sample, hookimpl
+from harness_tasks import lavis
+
+#: Raised whenever a scene, a text or a file of the evaluation splits changes.
+VERSION = "1"
+TASKS = ("vqav2", "nocaps")
+
+
+class Mini:
+    """Folders made on first use under the cache folder, always the same ones."""
+
+    name: ClassVar[str] = "mini"
+
+    def provide(self, task: str, cache: Path) -> EditionInfo | None:
+        if task not in TASKS:
+            return None
+        return EditionInfo(path=mini_root(cache) / task, label="mini", version=VERSION)
+
+
+class MiniCalibration:
+    """Captions and questions in turn, on scenes of their own."""
+
+    name: ClassVar[str] = "mini"
+
+    def samples(
+        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
+    ) -> Sequence[Sample]:
+        folder = mini_root(cache) / "calibration"
+        return _captions(folder) + _questions(folder)
+
+
+def _captions(folder: Path) -> list[Sample]:
+    captions = json.loads((folder / "captions_train2014.json").read_text())["annotations"]
+    return [
+        Sample(
+            id=f"caption {entry['id']}",
+            image=_image(folder, entry["image_id"]),
+            prompt=lavis.CAPTION_PROMPT,
+            target=entry["caption"],
+        )
+        for entry in captions
+    ]
+
+
+def _questions(folder: Path) -> list[Sample]:
+    """One question per image, the three answer types in turn."""
+    asked = json.loads((folder / "v2_OpenEnded_mscoco_train2014_questions.json").read_text())
+    texts = {entry["question_id"]: entry["question"] for entry in asked["questions"]}
+    answered = json.loads((folder / "v2_mscoco_train2014_annotations.json").read_text())
+    return [
+        Sample(
+            id=f"question {entry['question_id']}",
+            image=_image(folder, entry["image_id"]),
+            prompt=lavis.QUESTION_PROMPT.format(lavis.clean_question(texts[entry["question_id"]])),
+            target=entry["multiple_choice_answer"],
+        )
+        for entry in answered["annotations"]
+        if entry["question_id"] % 3 == entry["image_id"] % 3
+    ]
+
+
+def _image(folder: Path, image_id: int) -> Path:
+    return folder / "train2014" / f"COCO_train2014_{image_id:012d}.png"
+
+
+def mini_root(cache: Path) -> Path:
+    """The folder of all mini tasks, written in one piece if it is not there yet."""
+    root = cache / f"mini-{VERSION}"
+    if not root.is_dir():
+        from harness_tasks.editions.mini.folders import write_evaluation
+
+        cache.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix="mini-", dir=cache))
+        write_evaluation(made)
+        try:
+            os.rename(made, root)
+        except OSError:  # another process was faster; its folder holds the same
+            shutil.rmtree(made)
+    return root
+
+
+@hookimpl
+def harness_editions() -> list[type[Edition]]:
+    return [Mini]
+
+
+@hookimpl
+def harness_calibration_sources() -> list[type[CalibrationSource]]:
+    return [MiniCalibration]
