@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ class InputStatistics:
     float32, because half precision loses small addends in a long sum.
     """
 
-    def __init__(self, layer: LayerInfo, kinds: Set[Statistic]) -> None:
+    def __init__(self, layer: LayerInfo, kinds: AbstractSet[Statistic]) -> None:
         self.layer = layer
         self.kinds = kinds
         self.tokens = 0
@@ -61,7 +62,7 @@ def collecting_hook(
 ) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     """A forward pre-hook; `shared` lets layers that read the same tensor share its real tokens."""
 
-    def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+    def hook(_: nn.Module, args: tuple[Tensor, ...]) -> None:
         x = args[0]
         if id(x) not in shared:
             mask = masks.get(collector.layer.stream)

@@ -97,7 +97,7 @@ class Bench:
         return Held(
             device=self.model.device.type,
             dtype=self.spec.model.dtype,
-            attention=self.spec.model.attention,
+            attention=self.model.attention,
         )
 
     def circumstances(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,7 +143,9 @@ def _items(task: OpenTask, scores: Scores) -> Items:
         raise RunError(
             f"task {task.name} gave {len(scores.per_sample)} scores for {len(task.examples)} items"
         )
-    bad = [e.sample.id for e, s in zip(task.examples, scores.per_sample, strict=True) if s != s]
+    bad = [
+        e.sample.id for e, s in zip(task.examples, scores.per_sample, strict=True) if math.isnan(s)
+    ]
     if bad:
         raise RunError(f"task {task.name}: the score of {len(bad)} items is NaN, first {bad[0]}")
     return make_items(

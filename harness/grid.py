@@ -18,7 +18,7 @@ DENSE = PrunerSpec(recipe="dense")
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One row of the board to be: a pruned model, the dense one, or the dense one shown wrong images."""
+    """One row of the board to be: dense, dense shown wrong images (blind), or pruned."""
 
     row: str
     pruner: PrunerSpec

@@ -28,6 +28,14 @@ LABELS = {
 }
 
 
+LEGEND = (
+    "Scores stand with the difference to dense and its paired 95 % interval, clustered by image; "
+    "± is the standard deviation over seeds. A star marks p < 0.05 after Holm's adjustment over "
+    "the board. `kept` is the mean share of the dense score. Unstructured zeros are simulated: no "
+    "speed-up is expected from them."
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One task under one profile on one part of its data."""
@@ -115,7 +123,7 @@ class Board:
     def name(self) -> str:
         """File name without suffix."""
         partial = "-partial" if self.is_partial else ""
-        held = "" if self.held == "cpu float32 sdpa" else f"-{self.held}"
+        held = "" if self.held == "cpu float32" else f"-{self.held}"
         return slug(f"{self.model}-{self.digest[:6]}-{self.edition}{partial}{held}")
 
     @property
@@ -149,7 +157,7 @@ def make_boards(
 def _held(record: EvalRecord) -> str:
     held = record.asked.held
     batch = "" if record.asked.batch_size == 32 else f" batch {record.asked.batch_size}"
-    return f"{held.device} {held.dtype} {held.attention}{batch}"
+    return f"{held.device} {held.dtype}{batch}"
 
 
 def _make_board(
@@ -345,10 +353,7 @@ def to_markdown(board: Board) -> str:
         "|" + "---|" * len(heads),
         *("| " + " | ".join(_cells(row, board.columns)) + " |" for row in board.rows),
         "",
-        "Scores stand with the difference to dense and its paired 95 % interval, clustered by "
-        "image; ± is the standard deviation over seeds. A star marks p < 0.05 after Holm's "
-        "adjustment over the board. `kept` is the mean share of the dense score. Unstructured "
-        "zeros are simulated: no speed-up is expected from them.",
+        LEGEND,
     ]
     notes = [f"- {row.name} {row.sparsity:g}: {n}" for row in board.rows for n in _notes(row)]
     return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"

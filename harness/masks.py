@@ -18,7 +18,7 @@ Masks = Mapping[str, Tensor]
 
 
 def pack(keep: Tensor) -> Tensor:
-    """bool (out, in) -> uint8, eight weights to a byte in row-major order."""
+    """Turn a mask (out, in) into uint8, eight weights to a byte in row-major order."""
     return torch.from_numpy(np.packbits(keep.cpu().numpy().reshape(-1)))
 
 

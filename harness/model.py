@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -56,6 +57,12 @@ class Model:
     @property
     def device(self) -> torch.device:
         return next(self.loaded.module.parameters()).device
+
+    @property
+    def attention(self) -> str:
+        """The attention implementation in use, where the model's config tells."""
+        config = getattr(self.loaded.module, "config", None)
+        return str(getattr(config, "_attn_implementation", None) or "unknown")
 
     def module(self, layer: LayerInfo) -> nn.Module:
         return self._modules[layer.name]
@@ -152,7 +159,7 @@ def weights_digest(module: nn.Module) -> str:
 def tensor_bytes(tensor: Tensor) -> memoryview:
     """The raw bytes of a tensor, without a copy where it is contiguous on the CPU."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    return memoryview(np.ascontiguousarray(flat.view(torch.uint8).numpy()).data)
 
 
 def load_model(spec: ModelSpec, plugins: Plugins) -> Model:

@@ -119,7 +119,8 @@ def run_chain(pruners: Sequence[LocalPruner], job: LayerJob) -> LayerResult:
     Raises:
         PartError: A mask or weight of the wrong shape, type or count.
     """
-    keep, weight, notes = job.keep, job.weight, {}
+    keep, weight = job.keep, job.weight
+    notes: dict[str, float] = {}
     changed = False
     for pruner in pruners:
         result = pruner.prune(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 class ResumeLog:
@@ -15,7 +15,7 @@ class ResumeLog:
         self._path = path
         self._found = dict(_read_lines(path))
 
-    def __enter__(self) -> ResumeLog:
+    def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         torn = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
         self._file = self._path.open("a", encoding="utf-8")

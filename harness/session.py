@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
@@ -89,7 +90,7 @@ class Session:
             gradient = gradients.pop(0).float()
             yield layer, gradient.t() if type(module).__name__ == "Conv1D" else gradient
 
-    def statistics(self, kinds: Set[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
+    def statistics(self, kinds: AbstractSet[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
         batches = self.batches(size=STATISTICS_BATCH)
         for tower in self._model.towers:
             if any(layer.tower == tower.name for layer in self.layers):
@@ -122,7 +123,7 @@ def _block_positions(model: Model) -> dict[str, int]:
 def _record_outputs(blocks: Sequence[nn.Module], model: Model, batch: Batch) -> list[Any]:
     outputs: dict[nn.Module, Any] = {}
     handles = [
-        block.register_forward_hook(lambda module, args, output: outputs.update({module: output}))
+        block.register_forward_hook(lambda module, _args, output: outputs.update({module: output}))
         for block in blocks
     ]
     try:
@@ -138,7 +139,7 @@ def _standing_in(blocks: Sequence[nn.Module], outputs: Sequence[Any]) -> Iterato
     """Make each block return its recorded output instead of computing it."""
 
     def always(output: Any) -> Any:
-        return lambda *args, **kwargs: output
+        return lambda *_args, **_kwargs: output
 
     try:
         for block, output in zip(blocks, outputs, strict=False):

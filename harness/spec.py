@@ -40,7 +40,8 @@ class ModelSpec(Spec):
     """Name of a bundled model, a folder, or a hub id that is in the local cache."""
     device: str = "cpu"
     dtype: DType = "float32"
-    attention: Literal["sdpa", "eager"] = "sdpa"
+    attention: Literal["auto", "sdpa", "eager"] = "auto"
+    """Attention implementation; auto = the best that the architecture supports."""
     images: ImageSpec | None = None
     """Instead of the processor that the model's folder ships."""
 

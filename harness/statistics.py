@@ -56,9 +56,10 @@ class Items:
         return float(np.average(self.scores, weights=self.weights))
 
     def main(self) -> float:
-        return self._out(self.mean())
+        return self.to_score(self.mean())
 
-    def _out(self, mean: float) -> float:
+    def to_score(self, mean: float) -> float:
+        """A mean on the scale of the main score."""
         return (math.exp(mean) if self.transform == "exp" else mean) * self.scale
 
 
@@ -102,7 +103,7 @@ def score_interval(items: Items) -> Interval:
     error = clustered_error(items.scores, items.weights, items.clusters)
     half = _half_width(error, items.cluster_count)
     mean = items.mean()
-    return Interval(items.main(), items._out(mean - half), items._out(mean + half))
+    return Interval(items.main(), items.to_score(mean - half), items.to_score(mean + half))
 
 
 def paired_interval(now: Items, dense: Items) -> Interval:
@@ -152,7 +153,7 @@ def mcnemar_exact(worse: int, better: int) -> float:
     """
     flips = worse + better
     tail = sum(math.comb(flips, k) for k in range(min(worse, better) + 1))
-    return min(1.0, 2 * tail / 2**flips)
+    return min(1.0, float(2 * tail / 2**flips))
 
 
 def sign_flip_p(sums: Floats) -> float:

@@ -134,7 +134,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path, content)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _create(path: Path, content: bytes) -> Path:
@@ -156,8 +156,9 @@ def _temporary(path: Path, content: bytes) -> Path:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.chmod(name, 0o644)
-    return Path(name)
+    temporary = Path(name)
+    temporary.chmod(0o644)
+    return temporary
 
 
 def _encode(record: BaseModel) -> bytes:

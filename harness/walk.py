@@ -9,9 +9,11 @@ resolved to what the blocks, pruned by then, return.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -57,7 +59,7 @@ class BlockVisit:
         self.index = index
         self.layers = walk.layers_of(index)
 
-    def statistics(self, kinds: Set[Statistic]) -> dict[str, Statistics]:
+    def statistics(self, kinds: AbstractSet[Statistic]) -> dict[str, Statistics]:
         """Run the block on every batch and sum up the inputs of its prunable layers, by name."""
         collectors = [InputStatistics(layer, kinds) for layer in self.layers] if kinds else []
         for number in range(len(self._walk.traces) if kinds else 0):
@@ -76,7 +78,7 @@ class TowerWalk:
             self.traces = [_capture(model, tower, batch) for batch in batches]
 
     def __iter__(self) -> Iterator[BlockVisit]:
-        """Yield each block; when the caller comes back, its outputs are made with what it is now."""
+        """Yield each block; when the caller comes back, its outputs are made anew."""
         for index in range(len(self.tower.blocks)):
             yield BlockVisit(self, index)
             for number in range(len(self.traces)):
@@ -96,7 +98,7 @@ class TowerWalk:
         args = _map_leaves(call.args, lambda leaf, _: _resolve(leaf, trace))
         kwargs = _map_leaves(call.kwargs, lambda leaf, _: _resolve(leaf, trace))
         name, block = self.tower.blocks[index]
-        versions = {id(leaf): leaf._version for leaf in _tensors((args, kwargs))}
+        before = _versions((args, kwargs))
         shared: SharedTokens = {}
         with torch.no_grad(), ExitStack() as stack:
             for collector in collectors:
@@ -104,7 +106,7 @@ class TowerWalk:
                 module = self.model.module(collector.layer)
                 stack.enter_context(module.register_forward_pre_hook(hook))
             output = block(*args, **kwargs)
-        if any(leaf._version != versions[id(leaf)] for leaf in _tensors((args, kwargs))):
+        if _versions((args, kwargs)) != before:
             raise RunError(f"block {name} writes to its own arguments; it cannot be replayed")
         return output
 
@@ -120,47 +122,50 @@ class TowerWalk:
 
 def _capture(model: Model, tower: Tower, batch: Batch) -> BatchTrace:
     """One forward pass of the model that records the calls of the tower's blocks."""
-    calls: list[Call] = []
-    made_by: dict[int, Link] = {}
-    alive: list[Any] = []
-
-    def before(index: int) -> Any:
-        def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
-            if len(calls) != index:
-                raise RunError(f"block {tower.blocks[index][0]} does not run once and in order")
-            where = tower.blocks[index][0]
-            linked = _map_leaves(
-                (args, kwargs), lambda leaf, path: _to_link(leaf, path, made_by, where)
-            )
-            if index and not _links(linked):
-                raise RunError(
-                    f"block {where} gets nothing from the blocks before it in tower {tower.name}; "
-                    f"something between them changes their output"
-                )
-            calls.append(Call(*linked))
-
-        return hook
-
-    def after(index: int) -> Any:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            alive.append(output)  # an id is unique only while its tensor lives
-            for leaf, path in _leaves(output):
-                if isinstance(leaf, Tensor):
-                    made_by[id(leaf)] = Link(index, path)
-
-        return hook
-
+    recorder = _Recorder(tower)
     with ExitStack() as stack:
         for index, (_, block) in enumerate(tower.blocks):
-            stack.enter_context(block.register_forward_pre_hook(before(index), with_kwargs=True))
-            stack.enter_context(block.register_forward_hook(after(index)))
+            before, after = partial(recorder.before, index), partial(recorder.after, index)
+            stack.enter_context(block.register_forward_pre_hook(before, with_kwargs=True))
+            stack.enter_context(block.register_forward_hook(after))
         model.loaded.loss(batch)
-    if len(calls) != len(tower.blocks):
+    if len(recorder.calls) != len(tower.blocks):
         raise RunError(
-            f"tower {tower.name}: {len(calls)} of {len(tower.blocks)} blocks ran in a forward pass"
+            f"tower {tower.name}: {len(recorder.calls)} of {len(tower.blocks)} blocks ran in a "
+            f"forward pass"
         )
     samples = next(iter(batch.values())).shape[0]
-    return BatchTrace(samples=samples, calls=calls, masks=model.loaded.token_masks(batch))
+    return BatchTrace(samples=samples, calls=recorder.calls, masks=model.loaded.token_masks(batch))
+
+
+class _Recorder:
+    """The hooks of one capture."""
+
+    def __init__(self, tower: Tower) -> None:
+        self._tower = tower
+        self.calls: list[Call] = []
+        self._made_by: dict[int, Link] = {}
+        self._alive: list[Any] = []  # an id is unique only while its tensor lives
+
+    def before(self, index: int, _: nn.Module, args: Any, kwargs: Any) -> None:
+        name = self._tower.blocks[index][0]
+        if len(self.calls) != index:
+            raise RunError(f"block {name} does not run once and in order")
+        linked = _map_leaves(
+            (args, kwargs), lambda leaf, path: _to_link(leaf, path, self._made_by, name)
+        )
+        if index and not _links(linked):
+            raise RunError(
+                f"block {name} gets nothing from the blocks before it in tower "
+                f"{self._tower.name}; something between them changes their output"
+            )
+        self.calls.append(Call(*linked))
+
+    def after(self, index: int, _: nn.Module, __: Any, output: Any) -> None:
+        self._alive.append(output)
+        for leaf, path in _leaves(output):
+            if isinstance(leaf, Tensor):
+                self._made_by[id(leaf)] = Link(index, path)
 
 
 def _to_link(leaf: Any, path: tuple[Any, ...], made_by: Mapping[int, Link], where: str) -> Any:
@@ -199,8 +204,10 @@ def _leaves(tree: Any) -> list[tuple[Any, tuple[Any, ...]]]:
     return found
 
 
-def _tensors(tree: Any) -> list[Tensor]:
-    return [leaf for leaf, _ in _leaves(tree) if isinstance(leaf, Tensor)]
+def _versions(tree: Any) -> list[int]:
+    """How often each tensor was written to in place."""
+    tensors = (leaf for leaf, _ in _leaves(tree) if isinstance(leaf, Tensor))
+    return [tensor._version for tensor in tensors]  # noqa: SLF001 - torch has no other way
 
 
 def _links(tree: Any) -> list[Link]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ class LiveProgress:
         self._bar = self._progress.add_task(info.stage, total=None, label=info.label, step="")
 
     @hookimpl
-    def harness_progress(self, stage: str, done: int, total: int, label: str) -> None:
+    def harness_progress(self, done: int, total: int, label: str) -> None:
         if self._bar is not None:
             self._progress.update(self._bar, completed=done, total=total, step=label)
 
@@ -261,27 +262,16 @@ def print_plugins(found: Plugins, *, as_json: bool) -> None:
 
 def print_recipes(found: Plugins, *, as_json: bool) -> None:
     """Recipes with what they are made of."""
-    rows = [
-        {
-            "name": provider.given.name,
-            "score": provider.given.score or "",
-            "budget": provider.given.budget if provider.given.local else "",
-            "local": "+".join(provider.given.local),
-            "headroom": provider.given.headroom,
-            "settings": dict(provider.given.settings),
-            "paper": provider.given.paper,
-        }
-        for provider in found.recipes
-    ]
+    recipes = [provider.given for provider in found.recipes]
     if as_json:
-        print_json(rows)
+        print_json([dataclasses.asdict(recipe) for recipe in recipes])
         return
     table = Table("recipe", "score", "budget", "local", "p_max", "settings", "paper")
-    for row in rows:
-        cap = "" if row["headroom"] is None else f"p + {row['headroom']:g}"
-        settings = " ".join(f"{key}={value}" for key, value in dict(row["settings"]).items())
-        names = (str(row[key]) for key in ("name", "score", "budget", "local"))
-        table.add_row(*names, cap, settings, str(row["paper"]))
+    for recipe in recipes:
+        cap = "" if recipe.headroom is None else f"p + {recipe.headroom:g}"
+        settings = " ".join(f"{key}={value}" for key, value in recipe.settings.items())
+        parts = (recipe.score or "", recipe.budget if recipe.local else "", "+".join(recipe.local))
+        table.add_row(recipe.name, *parts, cap, settings, recipe.paper)
     stdout().print(table)
 
 

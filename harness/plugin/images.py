@@ -17,10 +17,10 @@ def read_image(path: Path) -> Image:
     Raises:
         DataError: It is missing or cannot be decoded.
     """
-    from PIL import Image as pillow
+    import PIL.Image
 
     try:
-        with pillow.open(path) as image:
+        with PIL.Image.open(path) as image:
             return image.convert("RGB")
     except FileNotFoundError:
         raise DataError(path, "no such image") from None

@@ -10,6 +10,7 @@ import difflib
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import Distribution, EntryPoint, distributions
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -45,24 +46,30 @@ class BrokenPlugin:
     traceback: str
 
 
-def _registry(kind: str) -> Any:
-    return field(default_factory=lambda: Registry(kind))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plugins:
     """Everything that is installed, by kind."""
 
     hook: pluggy.HookRelay
-    score_estimators: Registry[type[ScoreEstimator]] = _registry("score estimator")
-    budget_allocators: Registry[type[BudgetAllocator]] = _registry("budget allocator")
-    local_pruners: Registry[type[LocalPruner]] = _registry("local pruner")
-    recipes: Registry[Recipe] = _registry("pruner")
-    model_families: Registry[type[ModelFamily]] = _registry("model family")
-    models: Registry[type[BundledModel]] = _registry("model")
-    tasks: Registry[type[Task]] = _registry("task")
-    editions: Registry[type[Edition]] = _registry("edition")
-    calibration_sources: Registry[type[CalibrationSource]] = _registry("calibration source")
+    score_estimators: Registry[type[ScoreEstimator]] = field(
+        default_factory=partial(Registry, "score estimator")
+    )
+    budget_allocators: Registry[type[BudgetAllocator]] = field(
+        default_factory=partial(Registry, "budget allocator")
+    )
+    local_pruners: Registry[type[LocalPruner]] = field(
+        default_factory=partial(Registry, "local pruner")
+    )
+    recipes: Registry[Recipe] = field(default_factory=partial(Registry, "pruner"))
+    model_families: Registry[type[ModelFamily]] = field(
+        default_factory=partial(Registry, "model family")
+    )
+    models: Registry[type[BundledModel]] = field(default_factory=partial(Registry, "model"))
+    tasks: Registry[type[Task]] = field(default_factory=partial(Registry, "task"))
+    editions: Registry[type[Edition]] = field(default_factory=partial(Registry, "edition"))
+    calibration_sources: Registry[type[CalibrationSource]] = field(
+        default_factory=partial(Registry, "calibration source")
+    )
     broken: list[BrokenPlugin] = field(default_factory=list)
 
     def registries(self) -> Iterable[Registry[Any]]:

@@ -6,7 +6,8 @@ fields are the options that ``--pruner "score.eps=1e-2"`` sets and the record ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -79,7 +80,7 @@ class ScoreSession(Protocol):
         """Gradients of the loss (out, in), float32, layer by layer."""
         ...
 
-    def statistics(self, kinds: Set[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
+    def statistics(self, kinds: AbstractSet[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
         """Input statistics of every layer of the dense model, in forward order."""
         ...
 
@@ -139,7 +140,7 @@ class LocalPruner(Protocol):
     """One layer, its input statistics and its budget -> a mask, and for some new weights."""
 
     name: ClassVar[str]
-    statistics: ClassVar[Set[Statistic]]
+    statistics: ClassVar[AbstractSet[Statistic]]
 
     def prune(self, job: LayerJob) -> LayerResult:
         """Keep exactly ``job.keep_count`` weights, following ``job.pattern`` if there is one.
@@ -169,7 +170,7 @@ class LoadedModel(Protocol):
         ...
 
     def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Tower name -> bool (batch, tokens), True = a real token; absent towers have no padding."""
+        """Tower name -> bool (batch, tokens), True = real; towers left out have no padding."""
         ...
 
     def files(self) -> Mapping[str, str]:

@@ -65,7 +65,7 @@ def _keep_in_rows(scores: Tensor, counts: Tensor) -> Tensor:
 
     keep = torch.ones_like(scores, dtype=torch.bool)
     drops = scores.shape[1] - counts
-    for drop in drops.unique().tolist():
+    for drop in sorted(set(drops.tolist())):
         if drop == 0:
             continue
         rows = drops == drop

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
 from harness.plugin import (
     CheckpointError,
+    Generation,
     ImageSpec,
     InputError,
     ModelSpec,
@@ -21,6 +23,7 @@ from harness.plugin import (
     read_image,
 )
 
+BICUBIC = Resampling.BICUBIC
 #: Keys of a config that say where it came from, not what the model is.
 PROVENANCE = (
     "_name_or_path",
@@ -38,12 +41,14 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
         CheckpointError: The file is missing or corrupt, or its tensors are not the model's.
     """
     from safetensors import SafetensorError
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         model, report = model_class.from_pretrained(
             folder,
             dtype=getattr(torch, spec.dtype),
-            attn_implementation=spec.attention,
+            attn_implementation=None if spec.attention == "auto" else spec.attention,
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
@@ -90,7 +95,7 @@ def load_image_processor(folder: str, spec: ModelSpec) -> Any:
     from transformers import AutoImageProcessor
 
     if spec.images is not None:
-        return _processor_of(spec.images)
+        return ShortSideCrop(spec.images)
     if Path(folder).is_dir() and not (Path(folder) / "preprocessor_config.json").is_file():
         raise InputError(
             f"{folder} has no preprocessor_config.json; say how images are prepared, "
@@ -103,16 +108,28 @@ def load_image_processor(folder: str, spec: ModelSpec) -> Any:
         raise CheckpointError(f"{folder}: cannot read the image processor ({reason})") from None
 
 
-def _processor_of(images: ImageSpec) -> Any:
-    from transformers import CLIPImageProcessorPil
+class ShortSideCrop:
+    """Short side resized bicubically, aspect ratio kept to the nearest pixel, square cropped."""
 
-    return CLIPImageProcessorPil(
-        size={"shortest_edge": images.short},
-        crop_size={"height": images.crop, "width": images.crop},
-        image_mean=list(images.mean),
-        image_std=list(images.std),
-        resample=3,
-    )
+    def __init__(self, images: ImageSpec) -> None:
+        self._spec = images
+
+    def __call__(self, images: Sequence[Image], return_tensors: str) -> dict[str, Any]:
+        """Pixels (images, 3, crop, crop), float32."""
+        mean, std = (np.array(part, dtype=np.float32) for part in (self._spec.mean, self._spec.std))
+        pixels = [(self._square(image) - mean) / std for image in images]
+        return {"pixel_values": np.stack(pixels).transpose(0, 3, 1, 2)}
+
+    def _square(self, image: Image) -> Any:
+        scale = self._spec.short / min(image.size)
+        width, height = (max(self._spec.short, round(side * scale)) for side in image.size)
+        resized = image.resize((width, height), resample=BICUBIC)
+        left, top = (width - self._spec.crop) // 2, (height - self._spec.crop) // 2
+        square = resized.crop((left, top, left + self._spec.crop, top + self._spec.crop))
+        return np.asarray(square, dtype=np.float32) / np.float32(255)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._spec.model_dump()
 
 
 def read_pixels(processor: Any, samples: Sequence[Sample], module: nn.Module) -> Tensor:
@@ -129,6 +146,17 @@ def read_pixels(processor: Any, samples: Sequence[Sample], module: nn.Module) ->
     pixels = processor(images=images, return_tensors="np")["pixel_values"]
     parameter = next(module.parameters())
     return torch.from_numpy(np.asarray(pixels)).to(parameter.device, parameter.dtype)
+
+
+def generation_arguments(generation: Generation) -> dict[str, Any]:
+    """What transformers' ``generate`` is called with; never any sampling."""
+    return {
+        "do_sample": False,
+        "num_beams": generation.num_beams,
+        "max_new_tokens": generation.max_new_tokens,
+        "min_length": generation.min_length,
+        "length_penalty": generation.length_penalty,
+    }
 
 
 def pad(rows: Sequence[Sequence[int]], value: int, device: torch.device) -> Tensor:
@@ -164,7 +192,7 @@ def save_folder(folder: Path, model: Any, *parts: Any) -> None:
     """Write model, tokenizer and processor as a Hugging Face folder."""
     model.save_pretrained(folder)
     for part in parts:
-        if part is not None:
+        if hasattr(part, "save_pretrained"):  # an ImageSpec is given again when loading
             part.save_pretrained(folder)
 
 

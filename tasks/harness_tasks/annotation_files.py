@@ -54,6 +54,10 @@ class Row:
             )
         return value
 
+    def child(self, field: str) -> "Row":
+        """The field's value, an object."""
+        return Row(self.get(field, dict), self._path, f"{self._place}.{field}")
+
     def rows(self, field: str) -> Iterator["Row"]:
         """The field's entries, a list of objects."""
         for index, entry in enumerate(self.get(field, list)):

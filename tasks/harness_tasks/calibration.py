@@ -1,4 +1,4 @@
-"""Calibration sources: captioned images, labelled images, running text, each from a local folder."""
+"""Calibration sources: captioned images, labelled images, running text, all local."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

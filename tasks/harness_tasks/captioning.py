@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from harness.plugin import (
     Example,
     Metric,
+    Needs,
     Profile,
     Sample,
     Scores,
@@ -31,7 +32,7 @@ class Captioning:
     """What the caption tasks share."""
 
     name: ClassVar[str]
-    needs: ClassVar = "generate"
+    needs: ClassVar[Needs] = "generate"
     metric: ClassVar[Metric] = CIDER
     prompt: ClassVar[str]
 

@@ -13,6 +13,7 @@ from harness.plugin import (
     DataError,
     Example,
     Metric,
+    Needs,
     Profile,
     Sample,
     Scores,
@@ -32,7 +33,7 @@ class GQA:
     """Exact match on the balanced test-dev questions, broken down by structural type."""
 
     name: ClassVar[str] = "gqa"
-    needs: ClassVar = "generate"
+    needs: ClassVar[Needs] = "generate"
     metric: ClassVar[Metric] = Metric(name="exact match", unit="%", scale=100, is_correctness=True)
 
     def profile(self, name: str | None) -> Profile:
@@ -74,17 +75,13 @@ class GQA:
 
 def _example(row: Row, key: str, folder: Path, profile: Profile) -> Example:
     image_id = row.get("imageId", str)
-    question = lavis.clean_question(row.get("question", str))
-    label = ""
-    if "types" in row:
-        label = next(
-            iter(Row({"types": [row.get("types", dict)]}, folder / QUESTIONS, key).rows("types"))
-        ).get("structural", str)
+    prompt = lavis.ask(profile.prompt, row.get("question", str))
+    label = row.child("types").get("structural", str) if "types" in row else ""
     return Example(
         sample=Sample(
             id=key,
             image=find_image(folder / IMAGES, image_id),
-            prompt=profile.prompt.format(question),
+            prompt=prompt,
         ),
         references=(row.get("answer", str),),
         label=label,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from harness.plugin import (
     Example,
     Metric,
+    Needs,
     Profile,
     Sample,
     Scores,
@@ -24,7 +25,7 @@ class ImageNet:
     """Top-1 accuracy on the validation images."""
 
     name: ClassVar[str] = "imagenet"
-    needs: ClassVar = "classify"
+    needs: ClassVar[Needs] = "classify"
     metric: ClassVar[Metric] = Metric(name="top-1", unit="%", scale=100, is_correctness=True)
 
     def profile(self, name: str | None) -> Profile:

@@ -16,6 +16,7 @@ from harness.plugin import (
     Example,
     InputError,
     Metric,
+    Needs,
     Profile,
     Sample,
     Scores,
@@ -33,7 +34,7 @@ class Perplexity:
 
     name: ClassVar[str]
     files: ClassVar[tuple[str, ...]]
-    needs: ClassVar = "perplexity"
+    needs: ClassVar[Needs] = "perplexity"
     metric: ClassVar[Metric] = Metric(name="perplexity", higher_is_better=False, transform="exp")
 
     def profile(self, name: str | None) -> Profile:

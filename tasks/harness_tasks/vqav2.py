@@ -11,6 +11,7 @@ from harness.plugin import (
     DataError,
     Example,
     Metric,
+    Needs,
     Profile,
     Sample,
     Scores,
@@ -33,7 +34,7 @@ class VQAv2:
     """VQA accuracy on the validation questions, broken down by answer type."""
 
     name: ClassVar[str] = "vqav2"
-    needs: ClassVar = "generate"
+    needs: ClassVar[Needs] = "generate"
     metric: ClassVar[Metric] = Metric(name="VQA accuracy", unit="%", scale=100, is_correctness=True)
 
     def profile(self, name: str | None) -> Profile:
@@ -59,14 +60,14 @@ class VQAv2:
             )
             if question_id not in questions:
                 raise DataError(folder / QUESTIONS, f"has no question {question_id}")
-            question = lavis.clean_question(questions[question_id])
+            prompt = lavis.ask(profile.prompt, questions[question_id])
             image = find_image(folder / IMAGES, f"COCO_val2014_{image_id:012d}")
             examples.append(
                 Example(
                     sample=Sample(
                         id=str(question_id),
                         image=image,
-                        prompt=profile.prompt.format(question),
+                        prompt=prompt,
                     ),
                     references=tuple(answer.get("answer", str) for answer in row.rows("answers")),
                     label=row.get("answer_type", str),

@@ -24,6 +24,7 @@ from harness.plugin import (
 )
 from harness_plugins.pretrained import (
     blocks_at,
+    generation_arguments,
     identity_files,
     load_image_processor,
     load_tokenizer,
@@ -92,7 +93,7 @@ class BlipCaptioner:
                 pixel_values=pixels,
                 input_ids=batch_ids,
                 attention_mask=torch.ones_like(batch_ids),
-                **_settings(generation),
+                **generation_arguments(generation),
             )
             return made[:, batch_ids.shape[1] - 1 :]
 
@@ -172,7 +173,7 @@ class BlipAnswerer:
                 ),
                 input_ids=batch_ids,
                 attention_mask=torch.ones_like(batch_ids),
-                **_settings(generation),
+                **generation_arguments(generation),
             )
             return made
 
@@ -187,16 +188,6 @@ class BlipAnswerer:
 
 def _words(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False).input_ids)
-
-
-def _settings(generation: Generation) -> dict[str, Any]:
-    return {
-        "do_sample": False,
-        "num_beams": generation.num_beams,
-        "max_new_tokens": generation.max_new_tokens,
-        "min_length": generation.min_length,
-        "length_penalty": generation.length_penalty,
-    }
 
 
 def _decode_by_length(

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from harness.plugin import (
@@ -24,6 +23,7 @@ from harness.plugin import (
 )
 from harness_plugins.pretrained import (
     blocks_at,
+    generation_arguments,
     identity_files,
     load_image_processor,
     load_tokenizer,
@@ -136,11 +136,7 @@ class Blip2:
             pixel_values=read_pixels(self._processor, samples, self.module),
             input_ids=input_ids,
             attention_mask=attention,
-            do_sample=False,
-            num_beams=generation.num_beams,
-            max_new_tokens=generation.max_new_tokens,
-            min_length=generation.min_length,
-            length_penalty=generation.length_penalty,
+            **generation_arguments(generation),
         )
         if not self._encodes and made.shape[1] > input_ids.shape[1]:
             made = made[:, input_ids.shape[1] :]

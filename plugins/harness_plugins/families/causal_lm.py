@@ -1,4 +1,4 @@
-"""Causal language models: Llama and its like, GPT-2, OPT, GPT-NeoX, through transformers' AutoModel.
+"""Causal language models: Llama and its like, GPT-2, OPT, GPT-NeoX, by transformers' AutoModel.
 
 Prunable are the linear layers of the blocks; embeddings and the head are not.
 """
@@ -87,7 +87,7 @@ class CausalLM:
 
 
 class CausalLMFamily:
-    """Any architecture named ``…ForCausalLM`` or ``…LMHeadModel`` with its blocks in a known place."""
+    """Any ``…ForCausalLM`` or ``…LMHeadModel`` with its blocks in a known place."""
 
     name: ClassVar[str] = "causal-lm"
 

@@ -1,6 +1,6 @@
 """Prune by the scores of a weight-wise estimator, whatever they are."""
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ class GivenScores:
     """Keep the largest given scores of each comparison group."""
 
     name: ClassVar[str] = "scores"
-    statistics: ClassVar[Set[Statistic]] = frozenset()
+    statistics: ClassVar[AbstractSet[Statistic]] = frozenset()
     data_free: ClassVar[bool] = True
 
     compare: Compare = "layer"

@@ -4,7 +4,8 @@ Han et al., "Learning both Weights and Connections for Efficient Neural Networks
 (arXiv:1506.02626); the comparison group is the layer, as in Wanda's baseline.
 """
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,7 +31,7 @@ class Magnitude:
     """Keep the largest \\|W_ij\\| of each comparison group."""
 
     name: ClassVar[str] = "magnitude"
-    statistics: ClassVar[Set[Statistic]] = frozenset()
+    statistics: ClassVar[AbstractSet[Statistic]] = frozenset()
     data_free: ClassVar[bool] = True
 
     compare: Compare = "layer"

@@ -4,7 +4,7 @@ Blalock et al., "What is the State of Neural Network Pruning?", MLSys 2020 (arXi
 ask for this row in every comparison.
 """
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
 import torch
@@ -24,7 +24,7 @@ class Random:
     """Keep a random subset of the layer."""
 
     name: ClassVar[str] = "random"
-    statistics: ClassVar[Set[Statistic]] = frozenset()
+    statistics: ClassVar[AbstractSet[Statistic]] = frozenset()
 
     def prune(self, job: LayerJob) -> LayerResult:
         # Drawn on the CPU, so that every device prunes the same weights.

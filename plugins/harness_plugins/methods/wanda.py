@@ -6,7 +6,7 @@ Reference: locuslab/wanda, lib/prune.py and lib/layerwrapper.py. Its ``scaler_ro
 sequences of the summed squares; the constant factor to our sum changes no ranking.
 """
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ class Wanda:
     """Keep the largest \\|W_ij\\| * sqrt(sum_t x_tj^2) of each comparison group."""
 
     name: ClassVar[str] = "wanda"
-    statistics: ClassVar[Set[Statistic]] = frozenset({"input_sq"})
+    statistics: ClassVar[AbstractSet[Statistic]] = frozenset({"input_sq"})
 
     compare: Compare = "row"
 

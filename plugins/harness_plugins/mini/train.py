@@ -57,7 +57,7 @@ class World:
 
 
 def read_texts(data: Path) -> dict[str, dict[int, list[tuple[str, str]]]]:
-    """(prompt, target) by kind (``yes/no``, ``number``, ``other``, ``caption``, ``description``)."""
+    """(prompt, target) by kind: the three answer types, ``caption`` and ``description``."""
     texts: dict[str, dict[int, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
     questions = json.loads((data / "v2_OpenEnded_mscoco_train2014_questions.json").read_text())
     asked = {entry["question_id"]: entry["question"] for entry in questions["questions"]}
@@ -184,12 +184,12 @@ class Trainee(nn.Module):
             torch.tensor(processor.image_mean),
             torch.tensor(processor.image_std),
         )
-        self.register_buffer("mean", mean.view(1, 3, 1, 1) * 255)
-        self.register_buffer("std", std.view(1, 3, 1, 1) * 255)
+        self._mean, self._std = mean.view(1, 3, 1, 1) * 255, std.view(1, 3, 1, 1) * 255
 
     def encode(self, pixels: Tensor, owner: Tensor, prompts: list[list[int]]) -> dict[str, Tensor]:
         """`owner[text]` is the row of the text's image in `pixels` (image, 3, height, width)."""
-        vision = self.model.vision_model((pixels.float() - self.mean) / self.std).last_hidden_state
+        mean, std = self._mean.to(pixels.device), self._std.to(pixels.device)
+        vision = self.model.vision_model((pixels.float() - mean) / std).last_hidden_state
         queries = self.model.query_tokens.expand(len(pixels), -1, -1)
         bridged = self.model.qformer(query_embeds=queries, encoder_hidden_states=vision)
         projected = self.model.language_projection(bridged.last_hidden_state)[owner]
@@ -219,11 +219,12 @@ class Trainee(nn.Module):
     ) -> float:
         owner = torch.arange(len(pixels), device=pixels.device)
         made = self.model.language_model.generate(
-            **self.encode(pixels, owner, prompts), max_new_tokens=4, do_sample=False
+            **self.encode(pixels, owner, prompts), max_new_tokens=5, do_sample=False
         ).tolist()
         wanted = [[*target] for target in targets]
         clipped = [row[1 : 1 + len(target)] for row, target in zip(made, wanted, strict=True)]
-        return sum(a == b for a, b in zip(clipped, wanted, strict=True)) / len(wanted)
+        right = sum(bool(a == b) for a, b in zip(clipped, wanted, strict=True))
+        return right / len(wanted)
 
 
 def pad(rows: list[list[int]], value: int) -> Tensor:

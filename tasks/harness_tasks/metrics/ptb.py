@@ -59,7 +59,7 @@ _TOKEN = re.compile(
             rf"{_LETTER}+\.{_LETTER}+",  # a missing blank after a full stop
             r"\w+&\w+",
             # A word up to its clitic; the clitic is the next token.
-            rf"\w+(?:[-/]\w+)*(?=n't(?!\w))|n't(?!\w)",
+            r"\w+(?:[-/]\w+)*(?=n't(?!\w))|n't(?!\w)",
             _CLITIC,
             rf"\w+(?!{_CLITIC})'(?!t(?!\w))\w+",  # o'er
             r"\d+(?:[.,:/]\d+)+(?:-\w+)*|\.\d+",

@@ -1,7 +1,6 @@
 """The edition ``mini``: a generated world of coloured shapes, in the official file formats."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -83,7 +82,7 @@ def mini_root(cache: Path) -> Path:
         made = Path(tempfile.mkdtemp(prefix="mini-", dir=cache))
         write_evaluation(made)
         try:
-            os.rename(made, root)
+            made.rename(root)
         except OSError:  # another process was faster; its folder holds the same
             shutil.rmtree(made)
     return root

@@ -77,7 +77,8 @@ def _ring(x: Grid, y: Grid, r: int) -> Inside:
 def _heart(x: Grid, y: Grid, r: int) -> Inside:
     u, v, a = x * 5, -y * 5 + r, r * 4
     curve = u * u + v * v - a * a
-    return curve * curve * curve <= u * u * v * v * v * a
+    inside: Inside = curve * curve * curve <= u * u * v * v * v * a
+    return inside
 
 
 def _arrow(x: Grid, y: Grid, r: int) -> Inside:
@@ -119,4 +120,5 @@ def rasterise(scene: Scene) -> Pixels:
     for thing in scene.things:
         _paint(canvas, thing)
     quads = canvas.reshape(SIZE, 2, SIZE, 2, 3).sum(axis=(1, 3))
-    return ((quads + 2) // 4).astype(np.uint8)
+    pixels: Pixels = ((quads + 2) // 4).astype(np.uint8)
+    return pixels
