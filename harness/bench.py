@@ -101,11 +101,7 @@ class Bench:
         )
 
     def circumstances(
-        self,
-        cost: Cost,
-        variant: Variant,
-        task: TaskSpec | None = None,
-        data_path: str = "",
+        self, cost: Cost, variant: Variant, task: TaskSpec | None = None, data_path: str = ""
     ) -> Circumstances:
         """All about a cell that may differ between two runs of the same spec."""
         own = self.spec.model_copy(

@@ -33,10 +33,7 @@ def keep_total(numel: int, sparsity: float) -> int:
 
 
 def make_target(
-    layers: Sequence[LayerInfo],
-    sparsity: float,
-    p_max: float | None,
-    pattern: Pattern | None,
+    layers: Sequence[LayerInfo], sparsity: float, p_max: float | None, pattern: Pattern | None
 ) -> Target:
     """The exact total and the least each layer has to keep.
 

@@ -126,9 +126,7 @@ def instantiate(provider: Provider[type[T]], options: Mapping[str, Setting]) -> 
 
 
 def identify_part(
-    kind: Literal["score", "budget", "local", "task"],
-    provider: Provider[Any],
-    part: object,
+    kind: Literal["score", "budget", "local", "task"], provider: Provider[Any], part: object
 ) -> PartIdentity:
     """Name, origin, source and all options of a part."""
     options = dataclasses.asdict(part) if dataclasses.is_dataclass(type(part)) else {}  # type: ignore[call-overload]

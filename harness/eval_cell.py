@@ -12,21 +12,8 @@ from harness.cost import REPORTED
 from harness.evaluation import Evaluation, breakdown, evaluate, log_digest
 from harness.grid import Variant
 from harness.prune_cell import PruneCell
-from harness.record import (
-    Comparison,
-    EvalAsked,
-    EvalGot,
-    EvalRecord,
-    PruneRecord,
-    key_of,
-)
-from harness.statistics import (
-    Items,
-    make_items,
-    paired_interval,
-    paired_p,
-    score_interval,
-)
+from harness.record import Comparison, EvalAsked, EvalGot, EvalRecord, PruneRecord, key_of
+from harness.statistics import Items, make_items, paired_interval, paired_p, score_interval
 from harness.tasks import OpenTask
 from harness.versions import library_versions
 
@@ -108,10 +95,7 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
 
 
 def _got(
-    cell: EvalCell,
-    evaluation: Evaluation,
-    log: list[dict[str, Any]],
-    comparison: Comparison | None,
+    cell: EvalCell, evaluation: Evaluation, log: list[dict[str, Any]], comparison: Comparison | None
 ) -> EvalGot:
     metric = cell.task.task.metric
     interval = score_interval(evaluation.items)
@@ -168,10 +152,7 @@ def compare(now: Items, dense: Items, *, count_flips: bool) -> Comparison:
     """Delta with its paired interval, p and, where scores are correctness, flips."""
     interval = paired_interval(now, dense)
     right_now, right_then = now.scores >= RIGHT, dense.scores >= RIGHT
-    worse, better = (
-        int(np.sum(right_then & ~right_now)),
-        int(np.sum(~right_then & right_now)),
-    )
+    worse, better = (int(np.sum(right_then & ~right_now)), int(np.sum(~right_then & right_now)))
     return Comparison(
         dense=dense.main(),
         delta=interval.value,

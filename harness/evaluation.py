@@ -114,10 +114,7 @@ def make_batches(examples: Sequence[Example], size: int) -> list[list[int]]:
     """Indices of the examples, similar lengths together, so that little is padding."""
     order = sorted(
         range(len(examples)),
-        key=lambda i: (
-            len(examples[i].sample.prompt) + len(examples[i].sample.tokens),
-            i,
-        ),
+        key=lambda i: (len(examples[i].sample.prompt) + len(examples[i].sample.tokens), i),
     )
     return [order[start : start + size] for start in range(0, len(order), size)]
 

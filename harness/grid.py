@@ -57,14 +57,7 @@ def make_variants(spec: RunSpec, plugins: Plugins) -> list[Variant]:
     dense = compose(DENSE, plugins)
     variants = [
         Variant(row="dense", pruner=DENSE, composition=dense, sparsity=0, seed=None),
-        Variant(
-            row="blind",
-            pruner=DENSE,
-            composition=dense,
-            sparsity=0,
-            seed=None,
-            is_blind=True,
-        ),
+        Variant(row="blind", pruner=DENSE, composition=dense, sparsity=0, seed=None, is_blind=True),
     ]
     seen = set()
     for variant in _grid(spec, plugins):

@@ -38,12 +38,7 @@ def masks_digest(masks: Masks) -> str:
 
 
 def verify(
-    model: Model,
-    masks: Masks,
-    budget: Mapping[str, int],
-    zeros_of_dense: int,
-    *,
-    exact: bool,
+    model: Model, masks: Masks, budget: Mapping[str, int], zeros_of_dense: int, *, exact: bool
 ) -> SparsityReport:
     """Count what is really zero in the live weights.
 

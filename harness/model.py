@@ -15,14 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError, InputError, UnknownNameError
-from harness.plugin import (
-    BundledModel,
-    Granularity,
-    Group,
-    LayerInfo,
-    LoadedModel,
-    Tower,
-)
+from harness.plugin import BundledModel, Granularity, Group, LayerInfo, LoadedModel, Tower
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
 from harness.record import hash_of

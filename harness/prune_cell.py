@@ -95,11 +95,7 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
         pruned = prune(model, fine, cell.calibration, stage.progress)
     with bench.announcer.stage("verify", label), cost.measure("verify"):
         report = verify(
-            model,
-            pruned.masks,
-            budget.keep,
-            pruned.zeros_of_dense,
-            exact=composition.exact,
+            model, pruned.masks, budget.keep, pruned.zeros_of_dense, exact=composition.exact
         )
     got = PruneGot(
         target_keep=target.keep,
@@ -123,10 +119,7 @@ def _allocate(cell: PruneCell, scores: ScoreSet | None, cost: Cost) -> Budget:
     allocator, model = cell.variant.composition.allocator, cell.bench.model
     assert allocator is not None
     label = cell.variant.label
-    with (
-        cell.bench.announcer.stage("allocate", label) as stage,
-        cost.measure("allocate"),
-    ):
+    with cell.bench.announcer.stage("allocate", label) as stage, cost.measure("allocate"):
         table = None
         if scores is not None:
             table = scores.table(model.layers, getattr(allocator, "granularity", "block"))
@@ -153,11 +146,7 @@ def _scores(cell: PruneCell, cost: Cost) -> ScoreSet | None:
     if found is None:
         with bench.announcer.stage("score", part.name) as stage, cost.measure("score"):
             found = score(
-                bench.model,
-                composition.estimator,
-                cell.calibration,
-                cell.seed,
-                stage.progress,
+                bench.model, composition.estimator, cell.calibration, cell.seed, stage.progress
             )
         if not found.weights:
             write_atomically(path, found.to_json().encode())

@@ -14,14 +14,7 @@ from harness.calibration import CalibrationSet
 from harness.composition import Composition
 from harness.errors import PartError
 from harness.model import Model
-from harness.plugin import (
-    LayerInfo,
-    LayerJob,
-    LayerResult,
-    LocalPruner,
-    Pattern,
-    Statistics,
-)
+from harness.plugin import LayerInfo, LayerJob, LayerResult, LocalPruner, Pattern, Statistics
 from harness.session import Progress
 from harness.walk import TowerWalk
 

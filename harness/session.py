@@ -28,11 +28,7 @@ class Session:
     """
 
     def __init__(
-        self,
-        model: Model,
-        calibration: CalibrationSet | None,
-        seed: int,
-        progress: Progress,
+        self, model: Model, calibration: CalibrationSet | None, seed: int, progress: Progress
     ) -> None:
         self._model = model
         self._calibration = calibration

@@ -14,15 +14,7 @@ from harness.calibration import subset_indices
 from harness.composition import identify_part
 from harness.errors import DataError, InputError
 from harness.model import Model
-from harness.plugin import (
-    Classifies,
-    EditionInfo,
-    Example,
-    Generates,
-    Perplexity,
-    Profile,
-    Task,
-)
+from harness.plugin import Classifies, EditionInfo, Example, Generates, Perplexity, Profile, Task
 from harness.plugin.manager import Plugins
 from harness.record import DataIdentity, PartIdentity, ProfileIdentity
 from harness.spec import DataSpec, TaskSpec
@@ -151,12 +143,7 @@ def _identify_data(
 ) -> DataIdentity:
     hasher = hashlib.sha256()
     for example in examples:
-        row = [
-            example.sample.id,
-            example.sample.digest(),
-            example.references,
-            example.label,
-        ]
+        row = [example.sample.id, example.sample.digest(), example.references, example.label]
         hasher.update(json.dumps(row).encode())
     part = str(spec.subset) if spec.subset is not None else ""
     part += f" first {spec.limit}" if spec.limit is not None else ""

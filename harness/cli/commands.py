@@ -32,11 +32,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _callback(
     version: bool = typer.Option(
-        False,
-        "--version",
-        help="Print the version.",
-        callback=_print_version,
-        is_eager=True,
+        False, "--version", help="Print the version.", callback=_print_version, is_eager=True
     ),
 ) -> None:
     return None

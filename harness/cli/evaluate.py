@@ -22,6 +22,7 @@ def evaluate(
 ) -> int:
     """Evaluate a model as it is, e.g. a folder that `harness prune --save` wrote."""
     from harness.cli import render
+    from harness.cli.progress import live_progress
     from harness.pipeline import run
     from harness.plugin.manager import load_plugins
 
@@ -38,7 +39,7 @@ def evaluate(
         limit=limit,
         results=results,
     )
-    with render.live_progress() as display:
+    with live_progress() as display:
         outcome = run(spec, load_plugins(display))
     render.print_outcome(outcome, as_json=as_json)
     return 1 if outcome.failures else 0

@@ -8,8 +8,7 @@ from harness.cli import options
 
 
 def leaderboard(
-    results: options.ResultsOption = Path("results"),
-    as_json: options.JsonOption = False,
+    results: options.ResultsOption = Path("results"), as_json: options.JsonOption = False
 ) -> int:
     """Rank all filed records; rewrite Markdown and CSV where they changed."""
     from harness.cli import render

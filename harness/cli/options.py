@@ -27,8 +27,7 @@ PrunerOption = Annotated[
     ),
 ]
 SparsityOption = Annotated[
-    str | None,
-    typer.Option("--sparsity", help="Fractions of zeros in [0, 1).  [default: 0.5]"),
+    str | None, typer.Option("--sparsity", help="Fractions of zeros in [0, 1).  [default: 0.5]")
 ]
 SeedOption = Annotated[str | None, typer.Option("--seed", help="Seeds.  [default: 0]")]
 TasksOption = Annotated[
@@ -42,31 +41,26 @@ DataOption = Annotated[
 CalibrationOption = Annotated[
     str | None,
     typer.Option(
-        "--calibration",
-        help='SOURCE[=PATH] and "samples=N subset=A:B", e.g. captions=DIR.',
+        "--calibration", help='SOURCE[=PATH] and "samples=N subset=A:B", e.g. captions=DIR.'
     ),
 ]
 DeviceOption = Annotated[
-    str,
-    typer.Option("--device", help="cpu, cuda, cuda:1 … or auto.", show_default=True),
+    str, typer.Option("--device", help="cpu, cuda, cuda:1 … or auto.", show_default=True)
 ]
 DTypeOption = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
 ImagesOption = Annotated[
-    str | None,
-    typer.Option("--images", help='"short=256 crop=224 mean=0.5 std=0.5".'),
+    str | None, typer.Option("--images", help='"short=256 crop=224 mean=0.5 std=0.5".')
 ]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Items per batch.")]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", help="Only the first N items of every task.")
 ]
 PatternOption = Annotated[
-    str | None,
-    typer.Option("--pattern", help="unstructured or n:m (n of every m stay)."),
+    str | None, typer.Option("--pattern", help="unstructured or n:m (n of every m stay).")
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Results folder.")]
 ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file of a run; options go before it."),
+    Path | None, typer.Option("--config", help="YAML file of a run; options go before it.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -164,10 +158,7 @@ def read_config(path: Path) -> dict[str, Any]:
         content["model"] = {"name": content["model"]}
     content["pruners"] = _expand(content.get("pruners", []), notation.parse_pruner)
     content["tasks"] = _expand(content.get("tasks", []), notation.parse_task)
-    for key, parse in (
-        ("data", notation.parse_data),
-        ("calibration", notation.parse_calibration),
-    ):
+    for key, parse in (("data", notation.parse_data), ("calibration", notation.parse_calibration)):
         if isinstance(content.get(key), str):
             content[key] = parse(content[key])
     return content

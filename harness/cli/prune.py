@@ -26,6 +26,7 @@ def prune(
 ) -> int:
     """Prune a model and save it as a folder that loads like any other."""
     from harness.cli import render
+    from harness.cli.progress import live_progress
     from harness.pipeline import prune_to_folder
     from harness.plugin.manager import load_plugins
 
@@ -42,7 +43,7 @@ def prune(
         pattern=pattern,
         results=results,
     )
-    with render.live_progress() as display:
+    with live_progress() as display:
         record = prune_to_folder(spec, load_plugins(display), save)
     render.print_pruned(record, save, as_json=as_json)
     return 0

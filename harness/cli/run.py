@@ -40,6 +40,7 @@ def run(
     are filed are not run again.
     """
     from harness.cli import render
+    from harness.cli.progress import live_progress
     from harness.cli.replay import replay_spec, report_replay
     from harness.pipeline import run as run_pipeline
     from harness.plugin.manager import load_plugins
@@ -64,7 +65,7 @@ def run(
             pattern=pattern,
             results=results,
         )
-    with render.live_progress() as display:
+    with live_progress() as display:
         outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
     render.print_outcome(outcome, as_json=as_json)
     if record is not None and not dry_run:

@@ -66,10 +66,7 @@ def _water_fill(
         flow = {i: shares[i] / weight if weight else Fraction(1, len(indices)) for i in indices}
         # The largest step that overfills no part; those it fills are closed.
         step = min(
-            [
-                rest,
-                *((ceilings[i] - parts[i]) / share for i, share in flow.items() if share),
-            ]
+            [rest, *((ceilings[i] - parts[i]) / share for i, share in flow.items() if share)]
         )
         for i, share in flow.items():
             parts[i] += step * share

@@ -25,13 +25,7 @@ from harness.plugin import (
 
 BICUBIC = Resampling.BICUBIC
 #: Keys of a config that say where it came from, not what the model is.
-PROVENANCE = (
-    "_name_or_path",
-    "transformers_version",
-    "dtype",
-    "torch_dtype",
-    "architectures",
-)
+PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
 
 def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
@@ -163,9 +157,7 @@ def pad(rows: Sequence[Sequence[int]], value: int, device: torch.device) -> Tens
     """Rows of token ids, right-padded to the longest (rows, seq)."""
     length = max(map(len, rows))
     return torch.tensor(
-        [[*row, *[value] * (length - len(row))] for row in rows],
-        dtype=torch.long,
-        device=device,
+        [[*row, *[value] * (length - len(row))] for row in rows], dtype=torch.long, device=device
     )
 
 

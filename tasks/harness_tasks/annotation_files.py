@@ -48,9 +48,7 @@ class Row:
         if not isinstance(value, types):
             names = " or ".join(kind.__name__ for kind in types)
             raise DataError(
-                self._path,
-                f"field {field!r} is {value!r}, not of type {names}",
-                self._place,
+                self._path, f"field {field!r} is {value!r}, not of type {names}", self._place
             )
         return value
 

@@ -78,11 +78,7 @@ def _example(row: Row, key: str, folder: Path, profile: Profile) -> Example:
     prompt = lavis.ask(profile.prompt, row.get("question", str))
     label = row.child("types").get("structural", str) if "types" in row else ""
     return Example(
-        sample=Sample(
-            id=key,
-            image=find_image(folder / IMAGES, image_id),
-            prompt=prompt,
-        ),
+        sample=Sample(id=key, image=find_image(folder / IMAGES, image_id), prompt=prompt),
         references=(row.get("answer", str),),
         label=label,
         cluster=image_id,

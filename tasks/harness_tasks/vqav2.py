@@ -54,21 +54,14 @@ class VQAv2:
         }
         examples = []
         for row in read_rows(folder / ANNOTATIONS, "annotations"):
-            question_id, image_id = (
-                row.get("question_id", int),
-                row.get("image_id", int),
-            )
+            question_id, image_id = (row.get("question_id", int), row.get("image_id", int))
             if question_id not in questions:
                 raise DataError(folder / QUESTIONS, f"has no question {question_id}")
             prompt = lavis.ask(profile.prompt, questions[question_id])
             image = find_image(folder / IMAGES, f"COCO_val2014_{image_id:012d}")
             examples.append(
                 Example(
-                    sample=Sample(
-                        id=str(question_id),
-                        image=image,
-                        prompt=prompt,
-                    ),
+                    sample=Sample(id=str(question_id), image=image, prompt=prompt),
                     references=tuple(answer.get("answer", str) for answer in row.rows("answers")),
                     label=row.get("answer_type", str),
                     cluster=str(image_id),

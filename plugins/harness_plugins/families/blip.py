@@ -13,15 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from harness.plugin import (
-    Batch,
-    Generation,
-    ModelFamily,
-    ModelSpec,
-    Sample,
-    Tower,
-    hookimpl,
-)
+from harness.plugin import Batch, Generation, ModelFamily, ModelSpec, Sample, Tower, hookimpl
 from harness_plugins.pretrained import (
     blocks_at,
     generation_arguments,
@@ -222,11 +214,7 @@ class BlipFamily:
         )
 
     def load(self, folder: str, spec: ModelSpec) -> BlipCaptioner | BlipAnswerer:
-        from transformers import (
-            AutoConfig,
-            BlipForConditionalGeneration,
-            BlipForQuestionAnswering,
-        )
+        from transformers import AutoConfig, BlipForConditionalGeneration, BlipForQuestionAnswering
 
         names = AutoConfig.from_pretrained(folder, local_files_only=True).architectures
         parts = load_tokenizer(folder), load_image_processor(folder, spec)

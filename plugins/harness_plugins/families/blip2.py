@@ -12,15 +12,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from harness.plugin import (
-    Batch,
-    Generation,
-    ModelFamily,
-    ModelSpec,
-    Sample,
-    Tower,
-    hookimpl,
-)
+from harness.plugin import Batch, Generation, ModelFamily, ModelSpec, Sample, Tower, hookimpl
 from harness_plugins.pretrained import (
     blocks_at,
     generation_arguments,
@@ -117,10 +109,7 @@ class Blip2:
         read = batch["attention_mask"].bool()
         if not self._encodes:
             return {"language-decoder": read}
-        return {
-            "language-encoder": read,
-            "language-decoder": batch["labels"] != IGNORED,
-        }
+        return {"language-encoder": read, "language-decoder": batch["labels"] != IGNORED}
 
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
         device = next(self.module.parameters()).device

@@ -10,15 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from harness.plugin import (
-    Batch,
-    InputError,
-    ModelFamily,
-    ModelSpec,
-    Sample,
-    Tower,
-    hookimpl,
-)
+from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, Tower, hookimpl
 from harness_plugins.pretrained import (
     blocks_at,
     identity_files,

@@ -23,14 +23,7 @@ _REWRITTEN = {
     "\u00be": "3/4",
     "\u00a0": " ",
 }
-_BRACKETS = {
-    "(": "-lrb-",
-    ")": "-rrb-",
-    "[": "-lsb-",
-    "]": "-rsb-",
-    "{": "-lcb-",
-    "}": "-rcb-",
-}
+_BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
 _JOINED = {
     "cannot": "can not",
     "gonna": "gon na",

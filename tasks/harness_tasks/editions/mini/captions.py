@@ -48,20 +48,11 @@ WRITERS = (
     Writer(closings=("against a {} background", "on a {} background"), most=3, texture=0.9),
     Writer(openings=("an image showing", "this shows"), closings=_BEHIND, relation=0.9),
     Writer(size=0.9, place=0.7, most=1),
-    Writer(
-        openings=("we see", "i see"),
-        closings=_BEHIND,
-        synonym=1,
-        relation=0.8,
-        place=0.4,
-    ),
+    Writer(openings=("we see", "i see"), closings=_BEHIND, synonym=1, relation=0.8, place=0.4),
     Writer(closings=("on a {} surface", "on a {} floor"), most=3, size=0.2, large_first=0.2),
     Writer(openings=_PICTURE, size=0.7, place=0.4, color=0.6),
     Writer(openings=_THERE, closings=("and the background is {}", "and all behind is {}")),
-    Writer(
-        openings=("", *_THERE),
-        closings=("on a plain {} background", "on a {} background"),
-    ),
+    Writer(openings=("", *_THERE), closings=("on a plain {} background", "on a {} background")),
 )
 
 

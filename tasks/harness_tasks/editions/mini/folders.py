@@ -35,20 +35,14 @@ def write_vqa(
             key = {"image_id": image_id, "question_id": image_id * 1000 + index}
             questions.append({**key, "question": question.text})
             annotations.append({**key, **_annotation(question, annotate(question, draw))})
-    header = {
-        "info": INFO,
-        "license": {},
-        "data_type": "mscoco",
-        "data_subtype": coco_split,
-    }
+    header = {"info": INFO, "license": {}, "data_type": "mscoco", "data_subtype": coco_split}
     names = {"task_type": "Open-Ended", **header}
     _dump(
         folder / f"v2_OpenEnded_mscoco_{coco_split}_questions.json",
         {**names, "questions": questions},
     )
     _dump(
-        folder / f"v2_mscoco_{coco_split}_annotations.json",
-        {**header, "annotations": annotations},
+        folder / f"v2_mscoco_{coco_split}_annotations.json", {**header, "annotations": annotations}
     )
 
 
@@ -70,10 +64,7 @@ def write_coco_captions(path: Path, texts: Iterable[tuple[int, str]], images: li
         {"image_id": image_id, "id": number, "caption": caption}
         for number, (image_id, caption) in enumerate(texts)
     ]
-    _dump(
-        path,
-        {"info": INFO, "licenses": [], "images": images, "annotations": annotations},
-    )
+    _dump(path, {"info": INFO, "licenses": [], "images": images, "annotations": annotations})
 
 
 def write_images(folder: Path, scenes: Iterable[Scene], pattern: str) -> list[Json]:
@@ -104,10 +95,7 @@ def _write_vqav2(folder: Path, scenes: Sequence[Scene]) -> None:
 def _write_nocaps(folder: Path, scenes: Sequence[Scene]) -> None:
     images = write_images(folder / "images", scenes, "{:016x}.png")
     for entry, scene in zip(images, scenes, strict=True):
-        entry |= {
-            "domain": scene.domain,
-            "open_images_id": entry["file_name"].removesuffix(".png"),
-        }
+        entry |= {"domain": scene.domain, "open_images_id": entry["file_name"].removesuffix(".png")}
     draw = Draw("nocaps captions")
     texts = [
         (image_id, write(scene, writer, draw))

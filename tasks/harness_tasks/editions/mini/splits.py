@@ -7,13 +7,7 @@ everything but the pixel offsets, are left out.
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from harness_tasks.editions.mini.scene import (
-    Domain,
-    Draw,
-    Scene,
-    draw_scene,
-    draw_scene_of,
-)
+from harness_tasks.editions.mini.scene import Domain, Draw, Scene, draw_scene, draw_scene_of
 
 VQA_IMAGES = 400
 DOMAINS: tuple[Domain, ...] = ("in-domain", "near-domain", "out-domain")

@@ -1,0 +1,31 @@
+"""Records -> boards: what may stand beside each other, in which order, with which doubts shown.
+
+A board holds one model on one edition. Rows are ranked within a sparsity, by what they keep of the
+dense score on the tasks that all of them have. Subsets and limits have boards of their own.
+"""
+
+from harness.leaderboard.board import Board, Column, Row, Score
+from harness.leaderboard.files import score_text, to_csv, to_markdown
+from harness.leaderboard.ranking import make_boards
+from harness.store import Store
+
+__all__ = [
+    "Board",
+    "Column",
+    "Row",
+    "Score",
+    "make_boards",
+    "score_text",
+    "to_csv",
+    "to_markdown",
+    "write_boards",
+]
+
+
+def write_boards(store: Store, digest: str | None = None) -> list[Board]:
+    """Rewrite ``leaderboards/`` from all records; returns the boards of one model, or all."""
+    boards = make_boards(store.prunes(), store.evals(), store.failures())
+    for board in boards:
+        store.write_leaderboard(f"{board.name}.md", to_markdown(board))
+        store.write_leaderboard(f"{board.name}.csv", to_csv(board))
+    return [board for board in boards if digest is None or board.digest == digest]

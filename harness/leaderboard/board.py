@@ -1,0 +1,117 @@
+"""What a board is: columns, rows, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.store import slug
+
+#: Rows are ranked only within this much of the sparsity asked for.
+SPARSITY_TOLERANCE = 0.005
+CONTROLS = ("dense", "blind")
+LABELS = {
+    "mini": "miniature world: generated data, not the real benchmark",
+    "full": "full data",
+    "folder": "data of a local folder",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One task under one profile on one part of its data."""
+
+    task: str
+    profile: str
+    part: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    items: int
+    source: str
+    """Hash of task code and data: the same words about other data are another column."""
+
+    @property
+    def head(self) -> str:
+        part = f" {self.part}" if self.part else ""
+        arrow = "↑" if self.higher_is_better else "↓"
+        return f"{self.task}{part} {arrow}"
+
+    @property
+    def description(self) -> str:
+        unit = f" ({self.unit})" if self.unit else ""
+        return (
+            f"{self.task}{' ' + self.part if self.part else ''}: {self.metric}{unit}, "
+            f"profile {self.profile}, {self.items} items"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One row on one column, over all its seeds."""
+
+    value: float
+    spread: float | None
+    """Standard deviation over seeds, with two or more."""
+    delta: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """Paired 95 % interval; over several seeds the hull of theirs."""
+    p: float | None = None
+    """Largest over the seeds, adjusted by Holm over the board."""
+    flips: float | None = None
+    """Share of items whose correctness changed."""
+    seconds: float = 0.0
+    overlap: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One pruner at one sparsity."""
+
+    name: str
+    sparsity: float
+    achieved: float
+    seeds: tuple[int, ...]
+    scores: Mapping[Column, Score]
+    failures: Mapping[str, str]
+    """Task -> reason; "" = pruning itself."""
+    origin: str
+    """Distributions and versions of its parts."""
+    retained: float | None
+    """Mean share of the dense score, over the columns that all rows of its sparsity have."""
+    prune_seconds: float | None
+    peak_bytes: int | None
+
+    @property
+    def is_control(self) -> bool:
+        return self.name in CONTROLS
+
+    @property
+    def meets_sparsity(self) -> bool:
+        return abs(self.achieved - self.sparsity) <= SPARSITY_TOLERANCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """Rows that may be compared."""
+
+    model: str
+    digest: str
+    edition: str
+    is_partial: bool
+    held: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        """File name without suffix."""
+        partial = "-partial" if self.is_partial else ""
+        held = "" if self.held == "cpu float32" else f"-{self.held}"
+        return slug(f"{self.model}-{self.digest[:6]}-{self.edition}{partial}{held}")
+
+    @property
+    def title(self) -> str:
+        partial = ", parts of the splits: not comparable with whole ones" if self.is_partial else ""
+        return f"{self.model} on {LABELS.get(self.edition, self.edition)}{partial}"
