@@ -122,6 +122,9 @@ class BlipAnswerer:
                 cross_roles=CROSS,
             ),
         ]
+        for _, block in self.towers[-1].blocks:
+            attention = block.get_submodule("crossattention.self")
+            attention.register_forward_pre_hook(_mask_the_question, with_kwargs=True)
 
     def prunable(self, name: str) -> bool:
         return True
@@ -176,6 +179,19 @@ class BlipAnswerer:
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self._model, self._tokenizer, self._processor)
+
+
+def _mask_the_question(
+    _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give cross-attention the mask it was called with.
+
+    transformers 5.23 passes it as ``attention_mask``, which cross-attention then drops: padding of
+    a shorter question would be read like words.
+    """
+    if kwargs.get("encoder_attention_mask") is None:
+        kwargs = {**kwargs, "encoder_attention_mask": kwargs.get("attention_mask")}
+    return args, kwargs
 
 
 def _words(tokenizer: Any, text: str) -> list[int]:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from harness.plugin import InputError
 from harness_tasks.metrics.ptb import tokenize
@@ -55,7 +54,7 @@ def score_captions(
         if reason:
             absent[name] = reason
         else:
-            metrics[name] = float(_java_scorer(name).compute_score(wanted, made)[0])
+            metrics[name] = _meteor(wanted, made) if name == "METEOR" else _spice(wanted, made)
     return CaptionScores(cider=[float(value) for value in cider], metrics=metrics, absent=absent)
 
 
@@ -71,11 +70,18 @@ def _why_absent(name: str) -> str:
     return ""
 
 
-def _java_scorer(name: str) -> Any:
-    if name == "METEOR":
-        from pycocoevalcap.meteor.meteor import Meteor
+def _meteor(wanted: Texts, made: Texts) -> float:
+    from pycocoevalcap.meteor.meteor import Meteor
 
-        return Meteor()
+    scorer = Meteor()
+    try:
+        return float(scorer.compute_score(wanted, made)[0])
+    finally:
+        with scorer.meteor_p as process:  # pycocoevalcap leaves its Java process running
+            process.kill()
+
+
+def _spice(wanted: Texts, made: Texts) -> float:
     from pycocoevalcap.spice.spice import Spice
 
-    return Spice()
+    return float(Spice().compute_score(wanted, made)[0])

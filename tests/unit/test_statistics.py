@@ -1,0 +1,129 @@
+"""Golden numbers: worked by hand or by R and SciPy."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from harness.statistics import (
+    clustered_error,
+    holm,
+    make_items,
+    mcnemar_exact,
+    paired_interval,
+    paired_p,
+    score_interval,
+    sign_flip_p,
+    student_t_quantile,
+)
+
+
+@pytest.mark.parametrize(
+    ("worse", "better", "p"),
+    [(15, 5, 0.04138946533203125), (8, 2, 0.109375), (6, 0, 0.03125), (10, 10, 1), (0, 0, 1)],
+)
+def test_mcnemar_exact(worse: int, better: int, p: float) -> None:
+    assert mcnemar_exact(worse, better) == pytest.approx(p, abs=1e-12)
+
+
+def test_holm() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 8, 15, 100, 359, 1199, 20000])
+def test_student_t_quantile(degrees: int) -> None:
+    expected = scipy.stats.t.ppf(0.975, degrees)
+
+    assert student_t_quantile(0.975, degrees) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_standard_error_of_independent_items_is_the_usual_one() -> None:
+    scores = np.array([1.0, 1, 0, 0, 1, 0])
+
+    error = clustered_error(scores, np.ones(6), np.arange(6))
+
+    assert error == pytest.approx(0.223606798, abs=1e-9)
+
+
+def test_the_clustered_standard_error() -> None:
+    """Without the factor G / (G - 1) it is 0.117851130."""
+    scores, clusters = np.array([1.0, 1, 0, 0, 1, 0]), np.array([0, 0, 0, 1, 1, 2])
+
+    error = clustered_error(scores, np.ones(6), clusters)
+
+    assert error == pytest.approx(0.117851130 * math.sqrt(3 / 2), abs=1e-9)
+
+
+def test_a_paired_difference() -> None:
+    names = [str(index) for index in range(16)]
+    dense = make_items([1] * 8 + [0] * 8, names)
+    pruned = make_items([1] * 5 + [0] * 3 + [1] + [0] * 7, names)
+
+    interval = paired_interval(pruned, dense)
+
+    half = 0.125 * scipy.stats.t.ppf(0.975, 15)
+    assert interval.value == -0.125
+    assert (interval.low, interval.high) == pytest.approx((-0.125 - half, -0.125 + half))
+    assert paired_p(pruned, dense) == mcnemar_exact(3, 1)
+
+
+def test_equal_runs_have_no_difference_and_no_doubt() -> None:
+    items = make_items([0.3, 0.9, 0.6], ["a", "a", "b"])
+
+    interval = paired_interval(items, items)
+
+    assert (interval.value, interval.low, interval.high) == (0, 0, 0)
+    assert paired_p(items, items) == 1
+
+
+def test_perplexity_is_exp_of_the_weighted_mean() -> None:
+    items = make_items([1.0, 2.0], ["a", "b"], weights=[3, 1], transform="exp")
+
+    assert items.main() == pytest.approx(math.exp(1.25))
+    assert score_interval(items).low < items.main() < score_interval(items).high
+
+
+def test_the_perplexity_difference_is_linearised() -> None:
+    names = [str(index) for index in range(50)]
+    generator = np.random.Generator(np.random.PCG64(0))
+    losses = generator.normal(2, 0.3, 50)
+    dense = make_items(losses.tolist(), names, transform="exp")
+    now = make_items((losses + 0.1).tolist(), names, transform="exp")
+
+    interval = paired_interval(now, dense)
+
+    assert interval.value == pytest.approx(now.main() - dense.main())
+    # Every loss moved by the same amount: the difference is as sure as the perplexity itself.
+    assert 0 < interval.low < interval.high
+    assert interval.high - interval.low == pytest.approx(
+        (score_interval(dense).high - score_interval(dense).low) * (math.exp(0.1) - 1), rel=0.05
+    )
+
+
+def test_an_infinite_perplexity_is_compared_without_an_error() -> None:
+    dense = make_items([1.0, 2.0], ["a", "b"], transform="exp")
+    now = make_items([math.inf, 2.0], ["a", "b"], transform="exp")
+
+    interval = paired_interval(now, dense)
+
+    assert interval.value == math.inf
+    assert (interval.low, interval.high) == (-math.inf, math.inf)
+
+
+def test_sign_flips_of_few_clusters_are_exact() -> None:
+    """Of 2^3 patterns only +++ and --- reach the total of 6."""
+    assert sign_flip_p(np.array([1.0, 2.0, 3.0])) == 0.25
+
+
+def test_sign_flips_of_many_clusters_are_seeded() -> None:
+    sums = np.linspace(-1, 1.3, 40)
+
+    assert sign_flip_p(sums) == sign_flip_p(sums)
+    assert 0.05 < sign_flip_p(sums) < 0.6
+
+
+def test_one_cluster_tells_nothing() -> None:
+    items = make_items([1.0, 0.0], ["a", "a"])
+
+    assert score_interval(items).low == -math.inf
