@@ -162,5 +162,5 @@ def _temporary(path: Path, content: bytes) -> Path:
 
 
 def _encode(record: BaseModel) -> bytes:
-    content = record.model_dump(mode="json")
+    content = json.loads(record.model_dump_json())  # strict JSON: infinities become words
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,256 @@
+"""Boards: who stands beside whom, in which order, with which marks."""
+
+from typing import Any
+
+import pytest
+
+from harness.leaderboard import make_boards, to_csv, to_markdown
+from harness.record import (
+    CalibrationIdentity,
+    Circumstances,
+    Comparison,
+    DataIdentity,
+    EvalAsked,
+    EvalGot,
+    EvalRecord,
+    FailureRecord,
+    GroupSparsity,
+    Held,
+    PartIdentity,
+    ProfileIdentity,
+    PruneAsked,
+    PruneGot,
+    PruneRecord,
+    SparsityReport,
+)
+
+HELD = Held(device="cpu", dtype="float32", attention="sdpa")
+
+
+def prune_record(
+    row: str, *, sparsity: float = 0.5, seed: int | None = 0, source: str = "s"
+) -> PruneRecord:
+    asked = PruneAsked(
+        model={"weights": "w"},
+        held=HELD,
+        parts=(
+            PartIdentity(
+                kind="local", name=row, distribution="stranger", version="0.3", source=source
+            ),
+        ),
+        sparsity=sparsity,
+        p_max=None,
+        pattern=None,
+        seed=seed,
+        calibration=CalibrationIdentity(source="mini", samples=8, digest=str(seed)),
+    )
+    group = GroupSparsity(name="prunable", numel=1000, keep=int(1000 * (1 - sparsity)))
+    report = SparsityReport(model=group, towers=(), blocks=(), layers=(), zeros_of_dense=0)
+    got = PruneGot(
+        target_keep=500, sparsity=report, budget={}, masks="m", weights=f"{row}{seed}{source}"
+    )
+    return PruneRecord(
+        model="net",
+        pruner=row,
+        asked=asked,
+        got=got,
+        circumstances=Circumstances(
+            seconds={"prune": 2.0, "score": 1.0}, peak_memory_bytes=3 * 2**20
+        ),
+    )
+
+
+def eval_record(
+    row: str,
+    score: float,
+    *,
+    pruned: PruneRecord | None = None,
+    task: str = "vqav2",
+    delta: tuple[float, float, float, float] | None = None,
+    **data: Any,
+) -> EvalRecord:
+    higher = task != "wikitext"
+    asked = EvalAsked(
+        model={"weights": "w"},
+        pruned=pruned.key if pruned else None,
+        blind=row == "blind",
+        held=HELD,
+        task=PartIdentity(kind="task", name=task, distribution="harness", version="1", source="t"),
+        profile=ProfileIdentity(name="lavis", version=1),
+        data=DataIdentity(**({"edition": "mini", "version": "1", "digest": "d", "items": 100} | data)),
+        batch_size=32,
+    )
+    comparison = None
+    if delta is not None:
+        value, low, high, p = delta
+        comparison = Comparison(
+            dense=90, delta=value, low=low, high=high, p=p, worse=8, better=2, items=100, clusters=50
+        )
+    got = EvalGot(
+        metric="accuracy" if higher else "perplexity",
+        unit="%" if higher else "",
+        higher_is_better=higher,
+        score=score,
+        low=score,
+        high=score,
+        samples="x",
+        comparison=comparison,
+    )
+    return EvalRecord(
+        model="net",
+        row=row,
+        task=task,
+        asked_sparsity=pruned.asked.sparsity if pruned else 0,
+        achieved_sparsity=pruned.got.sparsity.model.sparsity if pruned else 0,
+        seed=pruned.asked.seed if pruned else None,
+        asked=asked,
+        got=got,
+        circumstances=Circumstances(seconds={"evaluate": 5.0}),
+    )
+
+
+def one_board(prunes: list[PruneRecord], evals: list[EvalRecord], failures: Any = ()) -> Any:
+    boards = make_boards(prunes, evals, failures)
+    assert len(boards) == 1
+    return boards[0]
+
+
+def test_controls_come_first_and_rows_by_what_they_keep() -> None:
+    a, b, c = prune_record("a"), prune_record("b"), prune_record("c", sparsity=0.3)
+    evals = [
+        eval_record("a", 60, pruned=a, delta=(-30, -35, -25, 0.001)),
+        eval_record("b", 70, pruned=b, delta=(-20, -25, -15, 0.001)),
+        eval_record("c", 50, pruned=c, delta=(-40, -45, -35, 0.001)),
+        eval_record("blind", 40, delta=(-50, -55, -45, 0.001)),
+        eval_record("dense", 90),
+    ]
+
+    board = one_board([a, b, c], evals)
+
+    assert [row.name for row in board.rows] == ["dense", "blind", "c", "b", "a"]
+    assert board.rows[3].retained == pytest.approx(70 / 90)
+    assert board.rows[3].origin == "stranger 0.3"
+    assert board.rows[3].prune_seconds == 3.0
+
+
+def test_lower_is_better_for_perplexity() -> None:
+    a, b = prune_record("a"), prune_record("b")
+    evals = [
+        eval_record("dense", 10, task="wikitext"),
+        eval_record("a", 20, pruned=a, task="wikitext", delta=(10, 9, 11, 0.01)),
+        eval_record("b", 12.5, pruned=b, task="wikitext", delta=(2.5, 2, 3, 0.01)),
+    ]
+
+    board = one_board([a, b], evals)
+
+    assert [(row.name, row.retained) for row in board.rows[1:]] == [("b", 0.8), ("a", 0.5)]
+
+
+def test_averages_are_over_the_tasks_that_all_rows_have() -> None:
+    a, b = prune_record("a"), prune_record("b")
+    evals = [
+        eval_record("dense", 90),
+        eval_record("dense", 50, task="gqa"),
+        eval_record("a", 45, pruned=a),
+        eval_record("a", 50, pruned=a, task="gqa"),
+        eval_record("b", 54, pruned=b),
+    ]
+
+    rows = {row.name: row for row in one_board([a, b], evals).rows}
+
+    assert rows["a"].retained == pytest.approx(0.5)
+    assert rows["b"].retained == pytest.approx(0.6)
+
+
+def test_mini_full_and_partial_rows_never_share_a_board() -> None:
+    evals = [
+        eval_record("dense", 90),
+        eval_record("dense", 60, edition="full"),
+        eval_record("dense", 61, edition="full", part="@0:400"),
+    ]
+
+    boards = make_boards([], evals, [])
+
+    assert len({board.name for board in boards}) == 3
+    assert "not the real benchmark" in next(b for b in boards if b.edition == "mini").title
+    assert "not comparable" in next(b for b in boards if b.is_partial).title
+
+
+def test_seeds_are_averaged_with_their_spread() -> None:
+    runs = [prune_record("a", seed=seed) for seed in (0, 1, 2)]
+    evals = [eval_record("dense", 90)] + [
+        eval_record("a", score, pruned=run, delta=(score - 90, score - 95, score - 85, 0.01))
+        for run, score in zip(runs, (60, 61, 62), strict=True)
+    ]
+
+    row = one_board(runs, evals).rows[1]
+    score = next(iter(row.scores.values()))
+
+    assert row.seeds == (0, 1, 2)
+    assert (score.value, score.spread, score.delta) == (61, 1, -29)
+    assert (score.low, score.high) == (-35, -23)
+
+
+def test_p_values_are_adjusted_over_the_board() -> None:
+    a, b = prune_record("a"), prune_record("b")
+    evals = [
+        eval_record("dense", 90),
+        eval_record("blind", 10, delta=(-80, -81, -79, 0.0001)),
+        eval_record("a", 80, pruned=a, delta=(-10, -20, -1, 0.03)),
+        eval_record("b", 79, pruned=b, delta=(-11, -21, -2, 0.02)),
+    ]
+
+    text = to_markdown(one_board([a, b], evals))
+
+    assert "80.0 (-10.0 [-20.0, -1.0])*" in text
+    rows = {row.name: row for row in one_board([a, b], evals).rows}
+    assert [next(iter(rows[n].scores.values())).p for n in "ab"] == [0.04, 0.04]
+
+
+def test_a_failed_cell_shows_and_does_not_rank() -> None:
+    a = prune_record("a")
+    evals = [eval_record("dense", 90), eval_record("dense", 50, task="gqa")]
+    evals.append(eval_record("a", 45, pruned=a))
+    failure = FailureRecord(
+        model="net",
+        row="a",
+        task="gqa",
+        sparsity=0.5,
+        seed=0,
+        asked=eval_record("a", 0, pruned=a, task="gqa").asked,
+        reason="out of memory",
+        circumstances=Circumstances(),
+    )
+
+    text = to_markdown(one_board([a], evals, [failure]))
+
+    assert "| ✗ |" in text
+    assert "- a 0.5: ✗ gqa failed: out of memory" in text
+
+
+def test_an_edited_plugin_makes_another_row() -> None:
+    old, new = prune_record("a", source="old"), prune_record("a", source="new")
+    evals = [
+        eval_record("dense", 90),
+        eval_record("a", 60, pruned=old),
+        eval_record("a", 70, pruned=new),
+    ]
+
+    names = [row.name for row in one_board([old, new], evals).rows[1:]]
+
+    assert len(set(names)) == 2
+    assert all(name.startswith("a #") for name in names)
+
+
+def test_the_order_of_records_changes_no_byte() -> None:
+    a, b = prune_record("a"), prune_record("b")
+    evals = [
+        eval_record("dense", 90),
+        eval_record("a", 60, pruned=a, delta=(-30, -35, -25, 0.001)),
+        eval_record("b", 70, pruned=b, delta=(-20, -25, -15, 0.001)),
+    ]
+    one, other = one_board([a, b], evals), one_board([b, a], evals[::-1])
+
+    assert to_markdown(one) == to_markdown(other)
+    assert to_csv(one) == to_csv(other)
+    assert to_csv(one).splitlines()[1].startswith("net,")
