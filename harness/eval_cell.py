@@ -90,7 +90,7 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
     )
     with bench.announcer.stage("file", label):
         bench.store.file_eval(record, log)
-    resume.unlink(missing_ok=True)
+        resume.unlink(missing_ok=True)
     return record
 
 

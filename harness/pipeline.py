@@ -18,7 +18,7 @@ from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
 from harness.record import FailureRecord, PruneRecord
 from harness.spec import RunSpec
-from harness.tasks import OpenTask, open_task
+from harness.tasks import OpenTask, check_names, open_task
 
 
 @dataclass
@@ -49,6 +49,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
     """
     outcome = Outcome()
     variants = make_variants(spec, plugins)
+    check_names(spec.tasks, plugins)
     with _announced(spec, plugins, len(variants)) as announcer:
         bench = open_bench(spec, plugins, announcer)
         tasks = [

@@ -44,6 +44,16 @@ class OpenTask:
         return any(example.sample.image is not None for example in self.examples)
 
 
+def check_names(specs: Sequence[TaskSpec], plugins: Plugins) -> None:
+    """Refuse unknown tasks and profiles before anything is loaded.
+
+    Raises:
+        UnknownNameError: Near matches are listed.
+    """
+    for spec in specs:
+        plugins.tasks.get(spec.name).given().profile(spec.profile)
+
+
 def open_task(
     spec: TaskSpec, data: DataSpec, cache: Path, model: Model, plugins: Plugins
 ) -> OpenTask:

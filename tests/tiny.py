@@ -234,7 +234,9 @@ def make_samples(kind: str, folder: Path, count: int = 6) -> list[Sample]:
                 id=str(index),
                 image=path,
                 prompt=" ".join(words),
-                target=index % 7 if kind == "vit" else " ".join(WORDS[index : index + 2 + index % 2]),
+                target=index % 7
+                if kind == "vit"
+                else " ".join(WORDS[index : index + 2 + index % 2]),
                 tokens=tuple(5 + (index * 3 + k) % 20 for k in range(8 + index % 3)),
             )
         )

@@ -6,14 +6,16 @@ Importing this module loads neither torch nor a plugin; commands import what the
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
-from click.exceptions import Abort, ClickException
 
 from harness.cli.commands import app
 from harness.errors import HarnessError
 
-INTERRUPTED = 130
+INTERRUPTED, WRONG_USAGE = 130, 2
+#: Typer may carry a click of its own; wrong usage is the base of the one error it exports.
+UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
@@ -24,14 +26,15 @@ def main() -> None:
 def run_command(arguments: list[str]) -> int:
     """Run one command; the one place where deliberate errors become a line and an exit code."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = int(app(arguments, standalone_mode=False) or 0)
     except HarnessError as error:
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
-    except (Abort, KeyboardInterrupt):
-        typer.echo("interrupted; what was done is filed, run again to go on", err=True)
-        return INTERRUPTED
-    except ClickException as error:
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except UsageError as error:
         error.show()
-        return error.exit_code
-    return int(code or 0)
+        return WRONG_USAGE
+    if code == INTERRUPTED:
+        typer.echo("interrupted; what was done is filed, run again to go on", err=True)
+    return code

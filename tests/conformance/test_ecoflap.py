@@ -1,4 +1,4 @@
-"""ECoFLaP's scores and budgets against ylsung/ECoFLaP on the toy network and its allocator cases."""
+"""ECoFLaP's scores and budgets against ylsung/ECoFLaP."""
 
 import json
 from collections.abc import Iterator
@@ -23,9 +23,7 @@ class Toy:
     def __init__(self, vectors: Vectors) -> None:
         parts = {k.removeprefix("toy."): v for k, v in vectors.items() if k.startswith("toy.")}
         self._tensors = {name: tensor.clone() for name, tensor in parts.items()}
-        self.batches = [
-            {"x": x, "y": y} for x, y in zip(parts["x"], parts["y"], strict=True)
-        ]
+        self.batches = [{"x": x, "y": y} for x, y in zip(parts["x"], parts["y"], strict=True)]
 
     def layer(self, name: str) -> LayerInfo:
         shape = tuple(self._tensors[name].shape)
@@ -59,9 +57,7 @@ def test_central_differences_equal_the_reference(vectors: Vectors, conformance: 
         for name, seed in case["draws"]:
             # Published: every draw of a batch uses up its samples again, batch by batch.
             batch = toy.batches[drawn[name] // case["num_noise"] % len(toy.batches)]
-            difference = central_difference(
-                toy, toy.layer(name), batch, seed=seed, eps=case["eps"]
-            )
+            difference = central_difference(toy, toy.layer(name), batch, seed=seed, eps=case["eps"])
             scores[name] += abs(difference)
             drawn[name] += 1
 

@@ -11,7 +11,6 @@ from harness_tasks.metrics.captions import score_captions
 from harness_tasks.metrics.ptb import tokenize
 from harness_tasks.metrics.vqa_accuracy import Rule, vqa_accuracy
 
-
 JAVA = shutil.which("java")
 
 
@@ -94,9 +93,7 @@ def test_capitals_and_full_stops_change_nothing() -> None:
 
     scores = score_captions([f"{text.capitalize()}." for text in predictions], references)
 
-    assert list(scores.cider) == pytest.approx(
-        [3.164553, 1.924987, 4.107883, 4.913033], abs=1e-6
-    )
+    assert list(scores.cider) == pytest.approx([3.164553, 1.924987, 4.107883, 4.913033], abs=1e-6)
     assert [scores.metrics[f"BLEU-{n}"] for n in (1, 2, 3, 4)] == pytest.approx(
         [1.0, 0.971825, 0.846766, 0.742276], abs=1e-6
     )

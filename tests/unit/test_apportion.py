@@ -23,9 +23,7 @@ def test_of_equal_remainders_the_earlier_part_gains() -> None:
     assert apportion(1, [1, 1], floors=[0, 0], ceilings=[1, 1]) == [1, 0]
 
 
-@pytest.mark.parametrize(
-    ("total", "floors", "ceilings"), [(1, [2], [3]), (4, [2], [3])]
-)
+@pytest.mark.parametrize(("total", "floors", "ceilings"), [(1, [2], [3]), (4, [2], [3])])
 def test_an_unreachable_total_is_refused(
     total: int, floors: list[int], ceilings: list[int]
 ) -> None:

@@ -77,14 +77,24 @@ def eval_record(
         held=HELD,
         task=PartIdentity(kind="task", name=task, distribution="harness", version="1", source="t"),
         profile=ProfileIdentity(name="lavis", version=1),
-        data=DataIdentity(**({"edition": "mini", "version": "1", "digest": "d", "items": 100} | data)),
+        data=DataIdentity(
+            **({"edition": "mini", "version": "1", "digest": "d", "items": 100} | data)
+        ),
         batch_size=32,
     )
     comparison = None
     if delta is not None:
         value, low, high, p = delta
         comparison = Comparison(
-            dense=90, delta=value, low=low, high=high, p=p, worse=8, better=2, items=100, clusters=50
+            dense=90,
+            delta=value,
+            low=low,
+            high=high,
+            p=p,
+            worse=8,
+            better=2,
+            items=100,
+            clusters=50,
         )
     got = EvalGot(
         metric="accuracy" if higher else "perplexity",

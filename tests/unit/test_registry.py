@@ -83,7 +83,7 @@ def test_a_provider_that_raises_gives_nothing(monkeypatch: pytest.MonkeyPatch) -
     def raises() -> list[Recipe]:
         raise RuntimeError("half way")
 
-    bad = module("bad", harness_recipes=raises, harness_tasks=lambda: [])
+    bad = module("bad", harness_recipes=raises, harness_tasks=list)
     install(monkeypatch, ("bad", bad))
 
     plugins = manager.load_plugins()

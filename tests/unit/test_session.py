@@ -71,9 +71,7 @@ def test_scoring_leaves_everything_as_it_was(
     torch.manual_seed(5)
     rng_state = torch.get_rng_state()
 
-    scores = score(
-        model, ZerothOrder(samples=3, eps=0.01), calibration(kind, tmp_path), 0, silent
-    )
+    scores = score(model, ZerothOrder(samples=3, eps=0.01), calibration(kind, tmp_path), 0, silent)
 
     assert weights_digest(module) == before
     assert [part.training for part in module.modules()] == modes
@@ -101,7 +99,7 @@ def test_gradients_are_those_of_the_loss(tiny_model: MakeModel, tmp_path: Path) 
     session = Session(model, calibration("gpt2", tmp_path), 0, silent)
     batch = session.batches(2, size=2)[0]
     layer = model.layers[1]
-    gradient = dict((i.name, g) for i, g in session.gradients(batch))[layer.name]
+    gradient = {i.name: g for i, g in session.gradients(batch)}[layer.name]
     direction = torch.randn(layer.shape, generator=torch.Generator().manual_seed(0))
     losses = []
     for sign in (1, -1):

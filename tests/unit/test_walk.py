@@ -117,7 +117,11 @@ def test_statistics_count_only_real_tokens(
 
 
 def test_cross_attention_reads_the_other_towers_tokens(tiny_model: MakeModel) -> None:
-    streams = {layer.role: layer.stream for layer in tiny_model("blip2_t5").layers if layer.tower == "language-decoder"}
+    streams = {
+        layer.role: layer.stream
+        for layer in tiny_model("blip2_t5").layers
+        if layer.tower == "language-decoder"
+    }
 
     assert streams["layer.1.EncDecAttention.k"] == "language-encoder"
     assert streams["layer.1.EncDecAttention.q"] == "language-decoder"

@@ -15,10 +15,10 @@ Grid = npt.NDArray[np.int64]
 Inside = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-SIZE = 64
-CELL = SIZE // GRID
-MARGIN = (SIZE - CELL * GRID) // 2
-RADIUS = {"small": 6, "large": 9}
+#: A cell is two patches of 12 pixels wide: a small ViT sees a shape alike in all nine cells.
+CELL = 24
+SIZE = CELL * GRID
+RADIUS = {"small": 7, "large": 10}
 RGB = {
     "red": (220, 40, 40),
     "green": (40, 180, 60),
@@ -102,8 +102,8 @@ _INSIDE: dict[str, Callable[[Grid, Grid, int], Inside]] = {
 def _paint(canvas: Grid, thing: Thing) -> None:
     """Paint one thing on the double-size canvas (2 * SIZE, 2 * SIZE, 3), in place."""
     r = 2 * RADIUS[thing.size]
-    centre_x = 2 * (MARGIN + thing.column * CELL + CELL // 2 + thing.dx)
-    centre_y = 2 * (MARGIN + thing.row * CELL + CELL // 2 + thing.dy)
+    centre_x = 2 * (thing.column * CELL + CELL // 2 + thing.dx)
+    centre_y = 2 * (thing.row * CELL + CELL // 2 + thing.dy)
     window = canvas[centre_y - r : centre_y + r + 1, centre_x - r : centre_x + r + 1]
     y, x = np.mgrid[-r : r + 1, -r : r + 1].astype(np.int64)
     inside = _INSIDE[thing.shape](x, y, r)

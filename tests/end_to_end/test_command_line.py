@@ -1,0 +1,207 @@
+"""The installed command: what it prints, files and returns, on the miniature world."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import run_command
+from tests.end_to_end.conftest import Run
+from tests.end_to_end.worlds import TinyFolder, contents, image_folder
+
+SMALL = ("--tasks", "vqav2@24,nocaps@9", "--calibration", "mini samples=12")
+
+
+def test_run_ends_with_a_leaderboard_and_the_second_call_does_nothing(
+    harness: Run, tmp_path: Path
+) -> None:
+    command = ("run", "--pruner", "magnitude,wanda", "--sparsity", "0.5,0.6", *SMALL)
+
+    first, second = harness(*command), harness(*command)
+
+    assert first.returncode == second.returncode == 0, first.stderr
+    assert "12 cells evaluated, 0 filed before" in first.stdout
+    assert "0 cells evaluated, 12 filed before" in second.stdout
+    for word in ("dense", "blind", "magnitude", "wanda", "miniature world", "VQA accuracy"):
+        assert word in first.stdout
+    assert "allocate: wanda 0.5 seed 0" in first.stderr
+    assert "vision            0.5000 = 0.500 0.500" in first.stderr
+    boards = sorted(path.suffix for path in (tmp_path / "results" / "leaderboards").iterdir())
+    assert boards == [".csv", ".md"]
+
+
+def test_records_and_logs_lie_where_the_readme_says(harness: Run, tmp_path: Path) -> None:
+    harness("run", "--pruner", "magnitude", "--sparsity", "0.6", *SMALL)
+
+    folder = tmp_path / "results" / "records" / "mini-blip2" / "magnitude" / "0.6" / "seedless"
+    kinds = sorted(path.name.split("-")[0] + path.suffix for path in folder.iterdir())
+    assert kinds == ["eval.gz", "eval.gz", "eval.json", "eval.json", "prune.json"]
+    record = json.loads(next(folder.glob("eval-vqav2-*.json")).read_text())
+    assert record["asked"]["data"]["edition"] == "mini"
+    assert set(record["got"]["breakdown"]) == {"yes/no", "number", "other"}
+    assert record["got"]["comparison"]["items"] == 24
+    assert record["circumstances"]["seconds"]["evaluate"] > 0
+
+
+def test_json_a_dry_run_and_a_replay(harness: Run, tmp_path: Path) -> None:
+    command = ("run", "--pruner", "wanda", *SMALL)
+    planned = json.loads(harness(*command, "--dry-run", "--json").stdout)
+    assert len(planned["planned"]) == 7
+    assert not (tmp_path / "results").exists()
+    done = json.loads(harness(*command, "--json").stdout)
+    assert (done["filed"], done["failures"]) == (6, [])
+    record = next((tmp_path / "results").glob("records/mini-blip2/wanda/*/*/eval-vqav2-*.json"))
+
+    inside = harness("run", "--from", str(record))
+    replay = harness("run", "--from", str(record), "--results", "elsewhere")
+
+    assert inside.returncode == 2
+    assert "give another folder by --results" in inside.stderr
+    assert replay.returncode == 0, replay.stderr
+    assert f"replay of {record.name}: equal" in replay.stdout
+
+
+def test_a_config_file_says_what_options_say(harness: Run, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(
+        """
+        model: mini-blip2
+        pruners: [magnitude, "score=magnitude budget=capped-proportional local=magnitude"]
+        sparsities: [0.4]
+        tasks: ["vqav2/official@12"]
+        """
+    )
+
+    done = harness("run", "--config", "run.yaml", "--json")
+
+    assert done.returncode == 0, done.stderr
+    board = json.loads(done.stdout)["boards"][0]
+    assert {row["pruner"] for row in board["rows"]} == {
+        "dense",
+        "blind",
+        "magnitude",
+        "score=magnitude budget=capped-proportional local=magnitude",
+    }
+    assert board["rows"][0]["scores"]["vqav2 @0:12"]["profile"] == "official v1"
+
+
+def test_prune_save_eval(harness: Run, tmp_path: Path) -> None:
+    pruned = harness(
+        "prune", "--pruner", "wanda", "--calibration", "mini samples=8", "--save", "out"
+    )
+    assert pruned.returncode == 0, pruned.stderr
+    assert "0.5000" in pruned.stdout
+
+    done = harness("eval", "--model", "out", "--tasks", "vqav2@12", "--data", "mini", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["filed"] == 2
+
+
+@pytest.mark.parametrize("command", ["plugins", "tasks", "models"])
+def test_lists(harness: Run, command: str) -> None:
+    table, data = harness(command), harness(command, "--json")
+
+    assert table.returncode == data.returncode == 0
+    assert json.loads(data.stdout)
+    assert {"plugins": "ecoflap", "tasks": "vqav2", "models": "mini-blip2"}[command] in table.stdout
+
+
+def test_recipes_with_papers(harness: Run) -> None:
+    recipes = {r["name"]: r for r in json.loads(harness("plugins", "--recipes", "--json").stdout)}
+
+    assert recipes["ecoflap"]["score"] == "zeroth-order"
+    assert recipes["ecoflap"]["headroom"] == 0.1
+    assert "2310.02998" in recipes["ecoflap"]["paper"]
+
+
+def test_an_interrupt_files_what_is_done_and_exits_130(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tiny_folder: TinyFolder,
+    tmp_path: Path,
+) -> None:
+    data = image_folder(tmp_path / "data")
+    arguments = [
+        *(
+            "run",
+            "--model",
+            str(tiny_folder("vit")),
+            "--pruner",
+            "magnitude",
+            "--tasks",
+            "imagenet",
+        ),
+        *("--data", f"imagenet={data}", "--results", str(tmp_path / "r")),
+    ]
+    original, calls = _evaluate(), []
+
+    def interrupted(*positional: object, **named: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*positional, **named)
+
+    monkeypatch.setattr("harness.eval_cell.evaluate", interrupted)
+
+    assert run_command(arguments) == 130
+    assert "interrupted; what was done is filed" in capsys.readouterr().err
+    assert len(contents(tmp_path / "r")) == 1
+
+
+def _evaluate() -> object:
+    from harness.evaluation import evaluate
+
+    return evaluate
+
+
+def wrong(*arguments: str) -> tuple[str, ...]:
+    return arguments
+
+
+VQA = "v2_OpenEnded_mscoco_val2014_questions.json"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--pruner", "ecoflp", "--tasks", "vqav2"), "did you mean ecoflap?"),
+        (("run", "--pruner", "wanda", "--tasks", "vqa2"), "did you mean vqav2 or gqa?"),
+        (("run", "--pruner", "wanda", "--model", "mini-blp2"), "did you mean mini-blip2?"),
+        (("run", "--pruner", "wanda", "--model", "./nowhere"), "./nowhere: no such folder"),
+        (("run", "--pruner", "wanda", "--sparsity", "1.0"), "less than 1, not 1.0"),
+        (("run", "--pruner", "wanda", "--sparsity", "half"), "'half' is not a number"),
+        (("run", "--pruner", "ecoflap p_max=0.3"), "p_max 0.3 is below sparsity 0.5"),
+        (("run", "--pruner", "ecoflap score.epz=1"), "did you mean score.eps"),
+        (("run", "--pruner", "ecoflap score.eps=small"), "zeroth-order: eps"),
+        (("run", "--pruner", "wanda", "--tasks", "vqav2", "--data", "/none"), "no such folder"),
+        (("run", "--pruner", "wanda", "--device", "cuda"), "torch sees no GPU here"),
+        (
+            ("run", "--pruner", "wanda", "--pattern", "2:4", "--sparsity", "0.6"),
+            "means sparsity 0.5",
+        ),
+        (("run", "--pruner", "wanda", "--config", "none.yaml"), "no such file"),
+        (("run", "--prunner", "wanda"), "No such option: --prunner"),
+        (("leaderboard", "--results", "/none"), "no records"),
+    ],
+)
+def test_wrong_input_is_one_clear_line_and_exit_code_2(
+    arguments: tuple[str, ...], message: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    results = (
+        ()
+        if "--results" in arguments or "--prunner" in arguments
+        else ("--results", str(tmp_path / "r"))
+    )
+
+    assert run_command([*arguments, *results]) == 2
+
+    captured = capfd.readouterr()
+    lines = [
+        line for line in captured.err.splitlines() if "error" in line.lower() or message in line
+    ]
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert len(lines) <= 2
+    assert not (tmp_path / "r" / "records").exists()
+    assert sys.exc_info() == (None, None, None)
