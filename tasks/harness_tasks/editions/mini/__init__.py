@@ -13,6 +13,8 @@ from harness_tasks import lavis
 #: Raised whenever a scene, a text or a file of the evaluation splits changes.
 VERSION = "1"
 TASKS = ("vqav2", "nocaps")
+#: Answer types in the order in which every image has a question of each.
+TYPES = ("yes/no", "number", "other")
 
 
 class Mini:
@@ -64,7 +66,7 @@ def _questions(folder: Path) -> list[Sample]:
             target=entry["multiple_choice_answer"],
         )
         for entry in answered["annotations"]
-        if entry["question_id"] % 3 == entry["image_id"] % 3
+        if entry["question_id"] % 1000 == entry["image_id"] % len(TYPES)
     ]
 
 

@@ -1,0 +1,287 @@
+"""Official files are read; whatever is wrong in them is named with file, row and field."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.plugin import DataError, Sample, UnknownNameError
+from harness.testing import check_task
+from harness_tasks.calibration import Captions, ImageFolder, Text
+from harness_tasks.captioning import CocoCaption, NoCaps
+from harness_tasks.gqa import GQA
+from harness_tasks.imagenet import ImageNet
+from harness_tasks.lavis import ask, clean_question
+from harness_tasks.perplexity import PennTreebank, WikiText
+from harness_tasks.vqav2 import ANNOTATIONS, QUESTIONS, VQAv2
+from tests.tiny import make_samples
+
+Edit = Callable[[Any], None]
+
+
+def dump(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def images(folder: Path, names: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for sample, name in zip(make_samples("vit", folder, len(names)), names, strict=True):
+        assert sample.image is not None
+        sample.image.rename(folder / name)
+
+
+@pytest.fixture
+def vqa(tmp_path: Path) -> Path:
+    """Three questions on two images; annotators agree on the first only."""
+    images(tmp_path / "val2014", [f"COCO_val2014_{i:012d}.jpg" for i in (7, 9)])
+    questions = [
+        {"image_id": 7, "question_id": 70, "question": "What color is it?"},
+        {"image_id": 7, "question_id": 71, "question": "How many?"},
+        {"image_id": 9, "question_id": 90, "question": "Is it (really) red?"},
+    ]
+    answers = {70: ["red"] * 10, 71: ["2"] * 9 + ["3"], 90: ["yes"] * 3 + ["no"] * 7}
+    kinds = {70: "other", 71: "number", 90: "yes/no"}
+    annotations = [
+        {
+            "image_id": q["image_id"],
+            "question_id": q["question_id"],
+            "question_type": "what",
+            "answer_type": kinds[q["question_id"]],
+            "multiple_choice_answer": answers[q["question_id"]][0],
+            "answers": [
+                {"answer": a, "answer_confidence": "yes", "answer_id": i}
+                for i, a in enumerate(answers[q["question_id"]], 1)
+            ],
+        }
+        for q in questions
+    ]
+    dump(tmp_path / QUESTIONS, {"questions": questions})
+    dump(tmp_path / ANNOTATIONS, {"annotations": annotations})
+    return tmp_path
+
+
+def test_vqa_is_read_asked_and_scored(vqa: Path) -> None:
+    """1 + 1 + 0.9: three of ten annotators said yes."""
+    check_task(VQAv2(), vqa, ["red", "two", "yes"], (1 + 1 + 0.9) / 3)
+
+    examples = VQAv2().examples(vqa, VQAv2().profile(None), None)
+    assert examples[0].sample.prompt == "Question: what color is it? Short answer:"
+    assert examples[2].sample.prompt == "Question: is it really red? Short answer:"
+    assert [example.cluster for example in examples] == ["7", "7", "9"]
+    assert [example.label for example in examples] == ["other", "number", "yes/no"]
+
+
+def test_the_profiles_of_vqa_differ(vqa: Path) -> None:
+    """With ten equal answers the official tool normalises nothing."""
+    task = VQAv2()
+    scores = {
+        name: task.score(
+            task.examples(vqa, task.profile(name), None)[:1], ["Red."], task.profile(name)
+        ).per_sample[0]
+        for name in ("lavis", "official")
+    }
+
+    assert scores == {"lavis": 1.0, "official": 0.0}
+    with pytest.raises(UnknownNameError, match="did you mean official"):
+        task.profile("offical")
+
+
+def edit(path: Path, change: Edit) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        (
+            QUESTIONS,
+            lambda c: c["questions"][1].pop("question"),
+            rf"{QUESTIONS}, questions\[1\]: field 'question' is missing; it has image_id",
+        ),
+        (
+            ANNOTATIONS,
+            lambda c: c["annotations"][2]["answers"][4].pop("answer"),
+            rf"{ANNOTATIONS}, annotations\[2\].answers\[4\]: field 'answer' is missing",
+        ),
+        (
+            ANNOTATIONS,
+            lambda c: c["annotations"][0].update(image_id="7"),
+            r"annotations\[0\]: field 'image_id' is '7', not of type int",
+        ),
+        (QUESTIONS, lambda c: c.pop("questions"), "an object with a list 'questions' is needed"),
+        (QUESTIONS, lambda c: c["questions"].pop(0), "has no question 70"),
+    ],
+)
+def test_a_faulty_question_file_is_named(vqa: Path, file: str, change: Edit, message: str) -> None:
+    edit(vqa / file, change)
+
+    with pytest.raises(DataError, match=message):
+        VQAv2().examples(vqa, VQAv2().profile(None), None)
+
+
+def test_a_missing_image_is_named(vqa: Path) -> None:
+    (vqa / "val2014" / "COCO_val2014_000000000009.jpg").unlink()
+
+    with pytest.raises(DataError, match="COCO_val2014_000000000009.jpg: no such image"):
+        VQAv2().examples(vqa, VQAv2().profile(None), None)
+
+
+def test_a_file_that_is_no_json_is_named(vqa: Path) -> None:
+    (vqa / QUESTIONS).write_text('{"questions": [')
+
+    with pytest.raises(DataError, match="not readable as JSON"):
+        VQAv2().examples(vqa, VQAv2().profile(None), None)
+
+
+def test_gqa(tmp_path: Path) -> None:
+    images(tmp_path / "images", ["n1.jpg"])
+    question = {"question": "What is it?", "answer": "t-shirt", "imageId": "n1"}
+    dump(
+        tmp_path / "testdev_balanced_questions.json",
+        {"1": {**question, "types": {"structural": "query"}}, "2": {**question, "answer": "dog"}},
+    )
+
+    check_task(GQA(), tmp_path, ["a T-shirt", "The dog."], 0.5)
+
+
+COCO = {
+    "images": [
+        {"id": 5, "file_name": "a.jpg", "domain": "in-domain"},
+        {"id": 6, "file_name": "b.jpg", "domain": "out-domain"},
+    ],
+    "annotations": [
+        {"image_id": 5, "id": 0, "caption": "a red cat sits on a mat"},
+        {"image_id": 6, "id": 1, "caption": "two blue birds fly over the sea"},
+        {"image_id": 5, "id": 2, "caption": "the cat is on the mat"},
+    ],
+}
+
+
+def test_nocaps(tmp_path: Path) -> None:
+    images(tmp_path / "images", ["a.jpg", "b.jpg"])
+    dump(tmp_path / "nocaps_val_4500_captions.json", COCO)
+
+    examples = NoCaps().examples(tmp_path, NoCaps().profile(None), None)
+
+    assert [example.label for example in examples] == ["in-domain", "out-domain"]
+    assert examples[0].references == ("a red cat sits on a mat", "the cat is on the mat")
+    assert examples[0].sample.prompt == "a photo of"
+
+
+def test_coco_and_karpathy_files(tmp_path: Path) -> None:
+    images(tmp_path / "coco" / "val2017", ["a.jpg", "b.jpg"])
+    dump(tmp_path / "coco" / "annotations" / "captions_val2017.json", COCO)
+    images(tmp_path / "flickr" / "images", ["a.jpg", "b.jpg"])
+    rows = [
+        {"filename": name, "split": split, "sentences": [{"raw": f"{name} one"}, {"raw": "two"}]}
+        for name, split in (("a.jpg", "train"), ("b.jpg", "test"))
+    ]
+    dump(tmp_path / "flickr" / "dataset_flickr8k.json", {"images": rows})
+
+    coco = CocoCaption().examples(tmp_path / "coco", CocoCaption().profile(None), None)
+    flickr = CocoCaption().examples(tmp_path / "flickr", CocoCaption().profile(None), None)
+    train = Captions(prompt="p").samples(tmp_path / "flickr", tmp_path, None)
+
+    assert [example.sample.id for example in coco] == ["5", "6"]
+    assert [example.references for example in flickr] == [("b.jpg one", "two")]
+    assert [(s.id, s.prompt, s.target) for s in train] == [("a.jpg", "p", "a.jpg one")]
+
+
+def test_an_image_without_captions_is_named(tmp_path: Path) -> None:
+    images(tmp_path / "images", ["a.jpg", "b.jpg"])
+    dump(
+        tmp_path / "nocaps_val_4500_captions.json",
+        {**COCO, "annotations": COCO["annotations"][:1]},
+    )
+
+    with pytest.raises(DataError, match="image 6 has no caption"):
+        NoCaps().examples(tmp_path, NoCaps().profile(None), None)
+
+
+@pytest.fixture
+def imagenet(tmp_path: Path) -> Path:
+    for wnid in ("n02", "n01"):
+        images(tmp_path / "val" / wnid, ["x.JPEG", "y.jpg"])
+    return tmp_path
+
+
+def test_imagenet_takes_the_given_class_order(imagenet: Path) -> None:
+    (imagenet / "LOC_synset_mapping.txt").write_text("n02 second\nn01 first\n")
+
+    examples = ImageNet().examples(imagenet, ImageNet().profile(None), None)
+
+    assert [(e.sample.id, e.references) for e in examples][:2] == [
+        ("n01/x.JPEG", ("1",)),
+        ("n01/y.jpg", ("1",)),
+    ]
+    assert [s.target for s in ImageFolder().samples(imagenet, imagenet, None)] == [1, 1, 0, 0]
+    check_task(ImageNet(), imagenet, [[1, 0], [0, 1], [0, 1], [2, 1]], 0.5)
+    scores = ImageNet().score(examples, [[1], [0, 1], [0], [2, 1]], ImageNet().profile(None))
+    assert scores.metrics == {"top-5": 75.0}
+
+
+def test_an_uncertain_class_order_is_refused(imagenet: Path) -> None:
+    with pytest.raises(DataError, match="2 class folders, not 1000; put LOC_synset_mapping.txt"):
+        ImageNet().examples(imagenet, ImageNet().profile(None), None)
+
+
+def test_an_unlisted_class_folder_is_refused(imagenet: Path) -> None:
+    dump(imagenet / "classes.json", [["n01", "first"]])
+
+    with pytest.raises(DataError, match="n02: is no class of the list"):
+        ImageNet().examples(imagenet, ImageNet().profile(None), None)
+
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
+
+
+def test_windows_of_running_text(tmp_path: Path) -> None:
+    (tmp_path / "wiki.test.raw").write_text("abcdefghij")
+    (tmp_path / "ptb.test.txt").write_text("abc")
+    task = WikiText()
+
+    examples = task.examples(tmp_path, task.profile("w4"), letters)
+
+    assert [example.sample.tokens for example in examples] == [
+        tuple(letters("abcd")),
+        tuple(letters("efgh")),
+    ]
+    assert task.profile(None).window == 2048
+    with pytest.raises(DataError, match=r"ptb.test.txt: 3 tokens, not one window of 4"):
+        PennTreebank().examples(tmp_path, task.profile("w4"), letters)
+    with pytest.raises(UnknownNameError, match="wikitext profile 'long'"):
+        task.profile("long")
+
+
+def test_calibration_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("abcdefghij")
+
+    assert Text(window=5).samples(path, tmp_path, letters) == [
+        Sample(id="0", tokens=tuple(letters("abcde"))),
+        Sample(id="5", tokens=tuple(letters("fghij"))),
+    ]
+    with pytest.raises(DataError, match="no such text file"):
+        Text().samples(tmp_path / "none", tmp_path, letters)
+
+
+def test_questions_are_cleaned_as_lavis_does() -> None:
+    assert clean_question('What is "this": a (dog)?!') == "what is this a dog?"
+    assert ask("{words}", "Is it so?") == "is it so"
+
+
+@pytest.mark.parametrize(
+    "task", [VQAv2(), GQA(), NoCaps(), CocoCaption(), ImageNet(), WikiText(), PennTreebank()]
+)
+def test_a_missing_folder_is_named_and_instructions_say_where_to_get_it(
+    task: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="no such"):
+        task.examples(tmp_path / "none", task.profile(None), letters)
+    assert "folder" in task.instructions()
