@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def print_boards(boards: Sequence[Board], *, as_json: bool) -> None:
 
 def print_board(board: Board) -> None:
     """A board as a Rich table."""
-    from harness.leaderboard import score_text
-
     table = Table(title=board.title, title_justify="left", caption_justify="left")
     table.caption = "; ".join(column.description for column in board.columns)
     for head in ("pruner", "sparsity"):
@@ -76,21 +75,29 @@ def print_board(board: Board) -> None:
         if not row.is_control and row.sparsity != section:
             table.add_section()
             section = row.sparsity
-        table.add_row(*_row_cells(row, board.columns, score_text))
+        table.add_row(*_row_cells(row, board.columns))
     stdout().print(table)
 
 
-def _row_cells(row: Row, columns: Sequence[Column], score_text: Any) -> list[str]:
+def _row_cells(row: Row, columns: Sequence[Column]) -> list[str]:
     seeds = f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else ""
     peak = f"{row.peak_bytes / 2**20:.0f} MiB" if row.peak_bytes is not None else ""
     return [
-        f"{row.name}{seeds}",
+        escape(f"{row.name}{seeds}"),
         "" if row.is_control else f"{row.achieved:.3f}",
-        *(score_text(row, column).replace("[", r"\[") for column in columns),
+        *(_score_cell(row, column) for column in columns),
         "" if row.retained is None else f"{100 * row.retained:.1f} %",
         "" if row.prune_seconds is None else f"{row.prune_seconds:.1f} s",
         peak,
     ]
+
+
+def _score_cell(row: Row, column: Column) -> str:
+    """The score, and under it the difference to dense."""
+    from harness.leaderboard import score_parts
+
+    score, difference, star = score_parts(row, column)
+    return f"{score}{star}\n[dim]{escape(difference)}[/dim]" if difference else score
 
 
 def board_json(board: Board) -> dict[str, Any]:

@@ -5,7 +5,7 @@ dense score on the tasks that all of them have. Subsets and limits have boards o
 """
 
 from harness.leaderboard.board import Board, Column, Row, Score
-from harness.leaderboard.files import score_text, to_csv, to_markdown
+from harness.leaderboard.files import score_parts, to_csv, to_markdown
 from harness.leaderboard.ranking import make_boards
 from harness.store import Store
 
@@ -15,7 +15,7 @@ __all__ = [
     "Row",
     "Score",
     "make_boards",
-    "score_text",
+    "score_parts",
     "to_csv",
     "to_markdown",
     "write_boards",

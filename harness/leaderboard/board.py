@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.store import slug
 
@@ -63,6 +63,8 @@ class Score:
     """Share of items whose correctness changed."""
     seconds: float = 0.0
     overlap: int = 0
+    breakdown: Mapping[str, float] = field(default_factory=dict)
+    """Label (answer type, domain …) -> score on its items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

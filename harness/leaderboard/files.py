@@ -41,8 +41,31 @@ def to_markdown(board: Board) -> str:
         "",
         LEGEND,
     ]
+    lines += _breakdown(board)
     notes = [f"- {row.name} {row.sparsity:g}: {n}" for row in board.rows for n in _notes(row)]
     return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
+
+
+def _breakdown(board: Board) -> list[str]:
+    """A table of every task's labels: pruning hits some answers first."""
+    labels = [
+        (column, label)
+        for column in board.columns
+        for label in sorted(
+            {x for row in board.rows if column in row.scores for x in row.scores[column].breakdown}
+        )
+    ]
+    if not labels:
+        return []
+    heads = ["pruner", "sparsity", *(f"{column.task}: {label}" for column, label in labels)]
+    lines = ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for row in board.rows:
+        cells = [row.name, "" if row.is_control else f"{row.achieved:.3f}"]
+        for column, label in labels:
+            found = row.scores[column].breakdown.get(label) if column in row.scores else None
+            cells.append("-" if found is None else number(found, column))
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def _notes(row: Row) -> list[str]:
@@ -72,17 +95,24 @@ def _cells(row: Row, columns: Sequence[Column]) -> list[str]:
 
 def score_text(row: Row, column: Column) -> str:
     """``81.2 (−3.1 [−4.0, −2.2])*``; ``-`` = not run, ``✗`` = failed."""
+    score, difference, star = score_parts(row, column)
+    return f"{score} ({difference}){star}" if difference else score
+
+
+def score_parts(row: Row, column: Column) -> tuple[str, str, str]:
+    """Score, difference to dense with its interval, and a star where it is significant."""
     score = row.scores.get(column)
     if score is None:
-        return "✗" if column.task in row.failures or "" in row.failures else "-"
+        failed = column.task in row.failures or "" in row.failures
+        return "✗" if failed else "-", "", ""
     text = number(score.value, column)
     if score.spread is not None:
         text += f" ± {number(score.spread, column)}"
     if score.delta is None or score.low is None or score.high is None:
-        return text
+        return text, "", ""
     star = "*" if score.p is not None and score.p < SIGNIFICANT else ""
     low, high = number(score.low, column), number(score.high, column)
-    return f"{text} ({number(score.delta, column, sign=True)} [{low}, {high}]){star}"
+    return text, f"{number(score.delta, column, sign=True)} [{low}, {high}]", star
 
 
 def number(value: float, column: Column, *, sign: bool = False) -> str:

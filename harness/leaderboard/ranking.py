@@ -147,6 +147,10 @@ def _score(records: Sequence[EvalRecord], adjusted: Mapping[str, float]) -> Scor
         spread=stdev(values) if len(values) > 1 else None,
         seconds=fmean(sum(r.circumstances.seconds.values()) for r in records),
         overlap=max(record.got.calibration_overlap for record in records),
+        breakdown={
+            label: fmean(record.got.breakdown[label] for record in records)
+            for label in records[0].got.breakdown
+        },
     )
     if not comparisons:
         return score
