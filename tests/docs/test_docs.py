@@ -1,0 +1,106 @@
+"""Every example in the documents runs; every command in them exists."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness.cli import run_command
+from harness.plugin import hookspecs, manager
+from harness.plugin.manager import Origin
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "results").glob("*.md")])
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return [text for kind, text in FENCE.findall(path.read_text()) if kind == language]
+
+
+def test_the_tutorial_plugin_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "adding_a_method.md"
+    plugin, check = blocks(page, "python")
+    assert len(plugin.splitlines()) <= 30
+    module = ModuleType("harness_snr")
+    exec(plugin, module.__dict__)  # noqa: S102 - our own page
+    exec(check, module.__dict__)  # noqa: S102 - our own page
+    package = tomllib.loads(blocks(page, "toml")[0])
+    assert package["project"]["entry-points"]["harness"] == {"snr": "harness_snr"}
+
+    origin = Origin(plugin="snr", distribution="harness-snr", version="0.1")
+    registrations = []
+    original = manager._register
+
+    def register(pm: object, plugins: object, found: object, its_origin: Origin) -> None:
+        if not registrations:
+            registrations.append(1)
+            original(pm, plugins, module, origin)
+        original(pm, plugins, found, its_origin)
+
+    monkeypatch.setattr(manager, "_register", register)
+    plugins = manager.load_plugins()
+    assert plugins.local_pruners.get("snr").origin == origin
+
+
+def commands() -> list[tuple[str, str]]:
+    """All ``harness …`` lines of console blocks and of inline code."""
+    found = []
+    for path in DOCUMENTS:
+        for text in blocks(path, "console") + blocks(path, "bash"):
+            joined = text.replace("\\\n", " ")
+            for line in joined.splitlines():
+                for part in line.split("&&"):
+                    words = part.strip().removeprefix("$ ")
+                    name = words.partition(" ")[0].rpartition("/")[2]
+                    if name == "harness":
+                        found.append((path.name, "harness " + words.partition(" ")[2]))
+    return found
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_every_command_of_the_documents_is_understood(
+    page: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    """Runs are planned only; commands that need data outside the repository are parsed only."""
+    arguments = shlex.split(command, comments=True)[1:]
+    monkeypatch.chdir(tmp_path)
+    if any("DATA" in word or "MODELS" in word or word.startswith("$") for word in arguments):
+        arguments = [arguments[0], "--help"]
+    elif arguments[0] == "run":
+        arguments = [*arguments, "--dry-run"]
+    elif arguments[0] in ("prune", "eval", "leaderboard"):
+        arguments = [arguments[0], "--help"]
+
+    assert run_command(arguments) == 0
+
+
+def test_relative_links_lead_somewhere() -> None:
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_every_hook_is_in_the_documents() -> None:
+    text = (ROOT / "docs" / "hooks.md").read_text()
+    for name in vars(hookspecs):
+        if name.startswith("harness_"):
+            assert f"`{name}" in text, name
+
+
+def test_ci_calls_the_test_command_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    marked = re.search(r"<!-- test command -->\n```console\n(.*?)\n```", readme, re.DOTALL)
+
+    assert marked is not None
+    assert "tox" in marked[1]
+    assert "constraints/torch.txt" in marked[1]
+    assert "README.md" in (ROOT / ".ci" / "run").read_text()
+    syntax = subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=False)
+    assert syntax.returncode == 0
+    assert sys.version_info >= (3, 11)
