@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.calibration import CalibrationSet, draw_calibration
-from harness.checkpoint import check_manifest
+from harness.checkpoint import check_saved, read_saved
 from harness.cost import Cost, circumstances
 from harness.grid import Variant
 from harness.model import Model, load_model
@@ -122,7 +122,9 @@ def open_bench(spec: RunSpec, plugins: Plugins, announcer: Announcer) -> Bench:
     """Load the model and open the results folder."""
     with announcer.stage("load", spec.model.name):
         model = load_model(spec.model, plugins)
-        check_manifest(model)
+        saved = read_saved(spec.model.name)
+        if saved is not None:
+            check_saved(model, saved)
     return Bench(
         spec=spec,
         plugins=plugins,

@@ -17,6 +17,8 @@ from harness.plugin.manager import Plugins
 from harness.record import CalibrationIdentity
 from harness.spec import CalibrationSpec, SubsetSpec
 
+INPUT_DIGITS = 16
+
 
 @dataclass(frozen=True)
 class CalibrationSet:
@@ -26,13 +28,15 @@ class CalibrationSet:
     samples: Sequence[Sample]
 
     @cached_property
-    def sample_digests(self) -> tuple[str, ...]:
-        return tuple(sample.digest() for sample in self.samples)
-
-    @cached_property
     def digest(self) -> str:
         """Hash of all samples' content, in order."""
-        return hashlib.sha256("".join(self.sample_digests).encode()).hexdigest()
+        digests = (sample.digest() for sample in self.samples)
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """What is shown to the model, as short hashes: evaluation should show other things."""
+        return tuple(sample.input_digest()[:INPUT_DIGITS] for sample in self.samples)
 
     @property
     def identity(self) -> CalibrationIdentity:

@@ -1,17 +1,14 @@
 """Pruned weights on disk: as a cache for the next run, and as a folder for the world.
 
 The cache holds masks as packed bits, and the layers whose remaining weights changed in full. The
-folder is what the model's family saves, with ``harness.json`` beside it: which record it belongs
-to, and the digest that its weights must have when they are read again.
+folder is what the model's family saves, with its record as ``harness.json``: what was pruned how,
+and the digest that the weights must have when they are read again.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -20,7 +17,7 @@ from harness.masks import masks_digest, pack, unpack
 from harness.model import Model, weights_digest
 from harness.pruning import Pruned
 from harness.record import PruneRecord
-from harness.store import write_atomically
+from harness.store import encode, read_record, write_atomically
 
 MANIFEST = "harness.json"
 
@@ -59,7 +56,7 @@ def apply_cached(path: Path, model: Model, record: PruneRecord) -> bool:
 
 
 def save_pruned(folder: Path, model: Model, record: PruneRecord) -> None:
-    """Write the pruned model as a folder that loads like any other.
+    """Write the pruned model as a folder that loads like any other, with its record beside it.
 
     Raises:
         CheckpointError: The folder is there already and not empty.
@@ -67,51 +64,27 @@ def save_pruned(folder: Path, model: Model, record: PruneRecord) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise CheckpointError(f"{folder}: is not empty; nothing is overwritten")
     model.loaded.save(folder)
-    manifest = {
-        "record": record.key,
-        "pruner": record.pruner,
-        "sparsity": record.got.sparsity.model.sparsity,
-        "dense_model": dict(record.asked.model),
-        "weights": record.got.weights,
-        "dtype": record.asked.held.dtype,
-    }
-    content = json.dumps(manifest, indent=1) + "\n"
-    write_atomically(folder / MANIFEST, content.encode())
+    write_atomically(folder / MANIFEST, encode(record))
 
 
-def read_manifest(folder: str) -> dict[str, Any] | None:
-    """The manifest of a saved folder, or None where there is none.
+def read_saved(folder: str) -> PruneRecord | None:
+    """The record of the pruned model that a folder holds, or None where it holds another.
 
     Raises:
-        CheckpointError: It is there and cannot be read.
+        DataError: There is a manifest and it cannot be read.
     """
     path = Path(folder) / MANIFEST
-    if not path.is_file():
-        return None
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        assert isinstance(manifest, dict)
-    except (OSError, ValueError, AssertionError):
-        raise CheckpointError(f"{path}: not a readable manifest") from None
-    return manifest
+    return read_record(path, PruneRecord) if path.is_file() else None
 
 
-def check_manifest(model: Model) -> None:
-    """Compare a loaded model with the manifest of its folder, if it has one.
+def check_saved(model: Model, record: PruneRecord) -> None:
+    """Compare a loaded model with the record of its folder.
 
     Raises:
         CheckpointError: The weights are not the ones that were saved.
     """
-    manifest = read_manifest(model.spec.name)
-    if manifest is None or manifest.get("dtype") != model.spec.dtype:
-        return
-    if manifest.get("weights") != model.identity["weights"]:
+    same_dtype = record.asked.held.dtype == model.spec.dtype
+    if same_dtype and record.got.weights != model.identity["weights"]:
         raise CheckpointError(
             f"{model.spec.name}: the weights are not those that {MANIFEST} was written for"
         )
-
-
-def count_zeros(model: Model) -> float:
-    """Share of zeros among the prunable weights."""
-    zeros = sum(int(torch.count_nonzero(model.weight(i) == 0)) for i in model.layers)
-    return zeros / sum(layer.numel for layer in model.layers)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.bench import Bench, short_key
+from harness.calibration import INPUT_DIGITS
 from harness.cost import REPORTED
 from harness.evaluation import Evaluation, breakdown, evaluate, log_digest
 from harness.grid import Variant
@@ -42,10 +43,15 @@ class EvalCell:
 def make_eval_cell(
     bench: Bench, variant: Variant, prune_cell: PruneCell | None, task: OpenTask
 ) -> EvalCell:
-    """Settle the identity of a variant's evaluation on a task."""
+    """Settle the identity of a variant's evaluation on a task.
+
+    A saved model is the pruned model of its record: its evaluation is the very cell that a run
+    with that pruner would have.
+    """
+    saved, pruned = variant.saved, prune_cell.key if prune_cell else None
     asked = EvalAsked(
-        model=bench.model.identity,
-        pruned=prune_cell.key if prune_cell else None,
+        model=saved.asked.model if saved else bench.model.identity,
+        pruned=saved.key if saved else pruned,
         blind=variant.is_blind,
         held=bench.held,
         task=task.part,
@@ -78,14 +84,14 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
         with bench.announcer.stage("compare", label):
             comparison = _compare_with_dense(cell, evaluation.items)
     record = EvalRecord(
-        model=bench.model_name,
+        model=variant.saved.model if variant.saved else bench.model_name,
         row=variant.row,
         task=task.name,
         asked_sparsity=variant.sparsity,
         achieved_sparsity=pruned.got.sparsity.model.sparsity if pruned else 0.0,
         seed=variant.seed,
         asked=cell.asked,
-        got=_got(cell, evaluation, log, comparison),
+        got=_got(cell, pruned, evaluation, log, comparison),
         circumstances=bench.circumstances(cost, variant, task.spec, str(task.path)),
     )
     with bench.announcer.stage("file", label):
@@ -95,7 +101,11 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
 
 
 def _got(
-    cell: EvalCell, evaluation: Evaluation, log: list[dict[str, Any]], comparison: Comparison | None
+    cell: EvalCell,
+    pruned: PruneRecord | None,
+    evaluation: Evaluation,
+    log: list[dict[str, Any]],
+    comparison: Comparison | None,
 ) -> EvalGot:
     metric = cell.task.task.metric
     interval = score_interval(evaluation.items)
@@ -111,19 +121,16 @@ def _got(
         breakdown=by_label,
         counts=counts,
         absent=evaluation.scores.absent,
-        calibration_overlap=_overlap(cell),
+        calibration_overlap=_overlap(cell.task, pruned),
         samples=log_digest(log),
         comparison=comparison,
     )
 
 
-def _overlap(cell: EvalCell) -> int:
+def _overlap(task: OpenTask, pruned: PruneRecord | None) -> int:
     """How many evaluated items show what the pruner was calibrated on."""
-    if not cell.variant.composition.needs_calibration:
-        return 0
-    calibration = cell.bench.calibration(cell.variant.seed or 0)
-    seen = {sample.input_digest() for sample in calibration.samples}
-    return sum(digest in seen for digest in cell.task.input_digests)
+    seen = set(pruned.got.calibrated_on) if pruned else set()
+    return sum(digest[:INPUT_DIGITS] in seen for digest in task.input_digests)
 
 
 def _compare_with_dense(cell: EvalCell, items: Items) -> Comparison | None:

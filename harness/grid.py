@@ -11,6 +11,7 @@ from harness.errors import InputError
 from harness.model import Model
 from harness.plugin import Pattern, Target
 from harness.plugin.manager import Plugins
+from harness.record import PruneRecord
 from harness.spec import PrunerSpec, RunSpec
 
 DENSE = PrunerSpec(recipe="dense")
@@ -28,6 +29,8 @@ class Variant:
     """None where the seed cannot change anything."""
     pattern: Pattern | None = None
     is_blind: bool = False
+    saved: PruneRecord | None = None
+    """Of a model that was loaded pruned."""
 
     @property
     def is_pruned(self) -> bool:
@@ -39,7 +42,7 @@ class Variant:
 
     @property
     def label(self) -> str:
-        if not self.is_pruned:
+        if not self.is_pruned and self.saved is None:
             return self.row
         seed = "" if self.seed is None else f" seed {self.seed}"
         return f"{self.row} {self.sparsity:g}{seed}"
@@ -48,21 +51,39 @@ class Variant:
         return make_target(model.layers, self.sparsity, self.p_max, self.pattern)
 
 
-def make_variants(spec: RunSpec, plugins: Plugins) -> list[Variant]:
+def make_variants(
+    spec: RunSpec, plugins: Plugins, saved: PruneRecord | None = None
+) -> list[Variant]:
     """All variants in the order they run: dense, blind, then the grid; none of them twice.
+
+    Args:
+        saved: Record of the model, if it was saved pruned. As long as nothing else is asked of
+            it, it is evaluated as what it is.
 
     Raises:
         InputError: An unknown recipe, part or option, or a part that cannot do what is asked.
     """
     dense = compose(DENSE, plugins)
+    grid = [variant for variant in _grid(spec, plugins) if variant.is_pruned]
+    if saved is not None and not grid:
+        return [
+            Variant(
+                row=saved.pruner,
+                pruner=DENSE,
+                composition=dense,
+                sparsity=saved.asked.sparsity,
+                seed=saved.asked.seed,
+                saved=saved,
+            )
+        ]
     variants = [
         Variant(row="dense", pruner=DENSE, composition=dense, sparsity=0, seed=None),
         Variant(row="blind", pruner=DENSE, composition=dense, sparsity=0, seed=None, is_blind=True),
     ]
     seen = set()
-    for variant in _grid(spec, plugins):
+    for variant in grid:
         key = (variant.row, variant.sparsity, variant.seed)
-        if variant.is_pruned and key not in seen:
+        if key not in seen:
             seen.add(key)
             variants.append(variant)
     return variants

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.bench import Announcer, Bench, open_bench
-from harness.checkpoint import save_pruned
+from harness.checkpoint import read_saved, save_pruned
 from harness.errors import InputError
 from harness.eval_cell import EvalCell, make_eval_cell, run_eval_cell
 from harness.grid import Variant, make_variants
@@ -16,7 +16,7 @@ from harness.leaderboard import Board, write_boards
 from harness.plugin import RunInfo
 from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
-from harness.record import FailureRecord, PruneRecord
+from harness.record import FailureRecord, PruneRecord, hash_of
 from harness.spec import RunSpec
 from harness.tasks import OpenTask, check_names, open_task
 
@@ -48,7 +48,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         InputError: What was asked cannot be done as asked.
     """
     outcome = Outcome()
-    variants = make_variants(spec, plugins)
+    variants = make_variants(spec, plugins, read_saved(spec.model.name))
     check_names(spec.tasks, plugins)
     with _announced(spec, plugins, len(variants)) as announcer:
         bench = open_bench(spec, plugins, announcer)
@@ -64,8 +64,14 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
                 _fill(bench, row, outcome)
         if not dry:
             with announcer.stage("rank", bench.model_name):
-                outcome.boards = write_boards(bench.store, bench.model.digest)
+                outcome.boards = write_boards(bench.store, _dense_digest(bench, variants))
     return outcome
+
+
+def _dense_digest(bench: Bench, variants: Sequence[Variant]) -> str:
+    """The model whose boards the cells stand on."""
+    saved = variants[0].saved
+    return hash_of(dict(saved.asked.model)) if saved else bench.model.digest
 
 
 def prune_to_folder(spec: RunSpec, plugins: Plugins, folder: Path) -> PruneRecord:
@@ -123,7 +129,9 @@ def _plan(bench: Bench, variant: Variant, tasks: Sequence[OpenTask]) -> _Row:
 
 def _fill(bench: Bench, row: _Row, outcome: Outcome) -> None:
     """Do what is missing of a row, and leave the model dense."""
-    record: PruneRecord | None = None
+    record = row.variant.saved
+    if record is not None:
+        bench.store.file_prune(record)
     try:
         if row.prune is not None:
             with _filed_if_failed(bench, row.variant, row.prune, outcome):

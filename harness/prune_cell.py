@@ -103,6 +103,7 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
         budget=budget.keep,
         masks=masks_digest(pruned.masks),
         weights=weights_digest(model.loaded.module),
+        calibrated_on=cell.calibration.inputs if cell.calibration else (),
         notes=pruned.notes,
     )
     record = PruneRecord(

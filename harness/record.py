@@ -98,6 +98,8 @@ class PruneGot(Entry):
     """Digest of all masks."""
     weights: str
     """Digest of the pruned model's weights."""
+    calibrated_on: tuple[str, ...] = ()
+    """Hashes of the images or tokens of the calibration set, 16 digits each."""
     notes: Mapping[str, Mapping[str, float]] = {}
     """Layer -> what its pruner noted."""
 

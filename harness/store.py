@@ -55,7 +55,7 @@ class Store:
         """Write a prune record, unless there is one of its key."""
         row, asked = record.pruner, record.asked
         folder = self.folder(record.model, row, asked.sparsity, asked.seed)
-        return _create(folder / f"prune-{record.key[:KEY_LENGTH]}.json", _encode(record))
+        return _create(folder / f"prune-{record.key[:KEY_LENGTH]}.json", encode(record))
 
     def file_eval(self, record: EvalRecord, samples: Sequence[Mapping[str, Any]]) -> Path:
         """Write the per-sample log, then the record that vouches for it."""
@@ -63,12 +63,12 @@ class Store:
         stem = f"eval-{slug(record.task)}-{record.key[:KEY_LENGTH]}"
         lines = "".join(canonical(sample) + "\n" for sample in samples)
         _create(folder / f"{stem}.samples.jsonl.gz", gzip.compress(lines.encode(), mtime=0))
-        return _create(folder / f"{stem}.json", _encode(record))
+        return _create(folder / f"{stem}.json", encode(record))
 
     def file_failure(self, record: FailureRecord) -> Path:
         folder = self.folder(record.model, record.row, record.sparsity, record.seed)
         kind = slug(f"{record.asked.kind}-{record.task}" if record.task else record.asked.kind)
-        return _create(folder / f"failed-{kind}-{record.key[:KEY_LENGTH]}.json", _encode(record))
+        return _create(folder / f"failed-{kind}-{record.key[:KEY_LENGTH]}.json", encode(record))
 
     def find_prune(self, key: str) -> PruneRecord | None:
         return self._find(f"prune-{key[:KEY_LENGTH]}.json", PruneRecord, key)
@@ -161,6 +161,7 @@ def _temporary(path: Path, content: bytes) -> Path:
     return temporary
 
 
-def _encode(record: BaseModel) -> bytes:
+def encode(record: BaseModel) -> bytes:
+    """A record as it stands in its file."""
     content = json.loads(record.model_dump_json())  # strict JSON: infinities become words
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()

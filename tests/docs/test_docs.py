@@ -15,7 +15,9 @@ from harness.plugin import hookspecs, manager
 from harness.plugin.manager import Origin
 
 ROOT = Path(__file__).parent.parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "results").glob("*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "results").glob("*.md")]
+)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -28,8 +30,8 @@ def test_the_tutorial_plugin_works(monkeypatch: pytest.MonkeyPatch) -> None:
     plugin, check = blocks(page, "python")
     assert len(plugin.splitlines()) <= 30
     module = ModuleType("harness_snr")
-    exec(plugin, module.__dict__)  # noqa: S102 - our own page
-    exec(check, module.__dict__)  # noqa: S102 - our own page
+    exec(plugin, module.__dict__)
+    exec(check, module.__dict__)
     package = tomllib.loads(blocks(page, "toml")[0])
     assert package["project"]["entry-points"]["harness"] == {"snr": "harness_snr"}
 
@@ -49,10 +51,10 @@ def test_the_tutorial_plugin_works(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def commands() -> list[tuple[str, str]]:
-    """All ``harness …`` lines of console blocks and of inline code."""
+    """All ``harness …`` commands of shell blocks."""
     found = []
     for path in DOCUMENTS:
-        for text in blocks(path, "console") + blocks(path, "bash"):
+        for text in blocks(path, "bash"):
             joined = text.replace("\\\n", " ")
             for line in joined.splitlines():
                 for part in line.split("&&"):
@@ -95,7 +97,7 @@ def test_every_hook_is_in_the_documents() -> None:
 
 def test_ci_calls_the_test_command_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    marked = re.search(r"<!-- test command -->\n```console\n(.*?)\n```", readme, re.DOTALL)
+    marked = re.search(r"<!-- test command -->\n```bash\n(.*?)\n```", readme, re.DOTALL)
 
     assert marked is not None
     assert "tox" in marked[1]

@@ -1,10 +1,12 @@
 """The installed command: what it prints, files and returns, on the miniature world."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from harness.cli import run_command
 from tests.end_to_end.conftest import Run
@@ -95,7 +97,9 @@ def test_prune_save_eval(harness: Run, tmp_path: Path) -> None:
     done = harness("eval", "--model", "out", "--tasks", "vqav2@12", "--data", "mini", "--json")
 
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["filed"] == 2
+    outcome = json.loads(done.stdout)
+    assert outcome["filed"] == 1
+    assert [row["pruner"] for row in outcome["boards"][0]["rows"]] == ["wanda"]
 
 
 @pytest.mark.parametrize("command", ["plugins", "tasks", "models"])
@@ -155,10 +159,6 @@ def _evaluate() -> object:
     return evaluate
 
 
-def wrong(*arguments: str) -> tuple[str, ...]:
-    return arguments
-
-
 VQA = "v2_OpenEnded_mscoco_val2014_questions.json"
 
 
@@ -205,3 +205,69 @@ def test_wrong_input_is_one_clear_line_and_exit_code_2(
     assert len(lines) <= 2
     assert not (tmp_path / "r" / "records").exists()
     assert sys.exc_info() == (None, None, None)
+
+
+@pytest.fixture
+def faulty(tiny_folder: TinyFolder, tmp_path: Path) -> list[str]:
+    """Arguments of a run on a copy of the tiny ViT and an ImageFolder, ready to be damaged."""
+    model = tmp_path / "model"
+    model.mkdir()
+    for path in tiny_folder("vit").iterdir():
+        (model / path.name).write_bytes(path.read_bytes())
+    data = image_folder(tmp_path / "data")
+    return [
+        *("run", "--model", str(model), "--pruner", "magnitude", "--tasks", "imagenet"),
+        *("--data", f"imagenet={data}", "--results", str(tmp_path / "r")),
+    ]
+
+
+def test_an_unreadable_image_is_named(
+    faulty: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    image = sorted((tmp_path / "data" / "val").rglob("*.png"))[3]
+    image.write_bytes(image.read_bytes()[:60])
+
+    assert run_command(faulty) == 2
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"error: {image}: not a readable image")
+
+
+def test_a_corrupt_checkpoint_is_named(
+    faulty: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+    assert run_command(faulty) == 2
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"error: {tmp_path / 'model'}: cannot read the weights")
+
+
+def test_weights_that_are_not_the_models_are_named(
+    faulty: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "model" / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["classifier.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+
+    assert run_command(faulty) == 2
+    assert "1 missing tensors, first classifier.weight" in capfd.readouterr().err
+
+
+def test_a_question_without_a_field_is_named(
+    cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["run", "--pruner", "dense", "--tasks", "vqav2", "--dry-run"]) == 0
+    folder = tmp_path / "vqav2"
+    shutil.copytree(next(cache.glob("mini-*")) / "vqav2", folder)
+    questions = json.loads((folder / VQA).read_text())
+    del questions["questions"][7]["question_id"]
+    (folder / VQA).write_text(json.dumps(questions))
+    capfd.readouterr()
+
+    code = run_command(["run", "--pruner", "dense", "--tasks", "vqav2", "--data", str(tmp_path)])
+
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert code == 2
+    assert f"{folder / VQA}, questions[7]: field 'question_id' is missing" in error

@@ -150,9 +150,26 @@ def test_a_saved_folder_loads_with_the_same_weights(
     model = load_model(ModelSpec(name=str(tmp_path / "saved")), plugins)
     manifest = json.loads((tmp_path / "saved" / "harness.json").read_text())
 
-    assert model.identity["weights"] == record.got.weights == manifest["weights"]
+    assert model.identity["weights"] == record.got.weights == manifest["got"]["weights"]
     with pytest.raises(CheckpointError, match="is not empty; nothing is overwritten"):
         prune_to_folder(world("r", "wanda", tasks=[]), plugins, tmp_path / "saved")
+
+
+def test_a_saved_folder_is_evaluated_as_the_cell_it_is(
+    world: Spec, plugins: Plugins, tmp_path: Path
+) -> None:
+    prune_to_folder(world("r", "wanda", tasks=[]), plugins, tmp_path / "saved")
+    run(world("r", "wanda"), plugins)
+    run(world("dense", "dense"), plugins)
+
+    as_saved = {"model": {"name": str(tmp_path / "saved")}}
+    again = run(world("r", "dense", **as_saved), plugins)
+    alone = run(world("dense", "dense", **as_saved), plugins)
+
+    assert (again.filed, again.skipped) == (0, 2)
+    assert (alone.filed, alone.skipped) == (2, 0)
+    assert contents(world("dense").results) == contents(world("r").results)
+    assert [row.name for row in alone.boards[0].rows] == ["dense", "blind", "wanda"]
 
 
 def test_a_changed_checkpoint_is_refused(world: Spec, plugins: Plugins, tmp_path: Path) -> None:
