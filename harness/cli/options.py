@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", help="Bundled model, folder, or hub id.  [default: mini-blip2]"),
+    typer.Option("--model", help="Bundled model, folder, or hub id. Default: mini-blip2."),
 ]
 PrunerOption = Annotated[
     str | None,
@@ -27,9 +27,9 @@ PrunerOption = Annotated[
     ),
 ]
 SparsityOption = Annotated[
-    str | None, typer.Option("--sparsity", help="Fractions of zeros in [0, 1).  [default: 0.5]")
+    str | None, typer.Option("--sparsity", help="Fractions of zeros in [0, 1). Default: 0.5.")
 ]
-SeedOption = Annotated[str | None, typer.Option("--seed", help="Seeds.  [default: 0]")]
+SeedOption = Annotated[str | None, typer.Option("--seed", help="Seeds. Default: 0.")]
 TasksOption = Annotated[
     str | None,
     typer.Option("--tasks", help="Tasks: vqav2, vqav2/official, vqav2@400 (hashed subset) …"),
