@@ -64,7 +64,7 @@ class ZerothOrder:
         steps = len(batches) * len(totals)
         for number, batch in enumerate(batches):
             for position, layer in enumerate(session.layers):
-                session.progress(number * len(totals) + position, steps, f"sample {number + 1}")
+                session.progress(number * len(totals) + position, steps, layer.name)
                 for _ in range(self.noises):
                     seed = int(torch.randint(2**31, (), generator=session.rng))
                     difference = central_difference(session, layer, batch, seed=seed, eps=self.eps)
