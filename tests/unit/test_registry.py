@@ -83,12 +83,16 @@ def test_a_provider_that_raises_gives_nothing(monkeypatch: pytest.MonkeyPatch) -
     def raises() -> list[Recipe]:
         raise RuntimeError("half way")
 
-    bad = module("bad", harness_recipes=raises, harness_tasks=list)
+    class Whole:
+        name = "whole"
+
+    bad = module("bad", harness_recipes=raises, harness_tasks=lambda: [Whole])
     install(monkeypatch, ("bad", bad))
 
     plugins = manager.load_plugins()
 
     assert plugins.broken[0].reason == "half way"
+    assert "whole" not in plugins.tasks
 
 
 def test_a_class_without_a_name_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:

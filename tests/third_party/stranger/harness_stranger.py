@@ -5,24 +5,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.plugin import (
-    LayerInfo,
-    LayerJob,
-    LayerResult,
-    Recipe,
-    ScoreSession,
-    ScoreTable,
-    Target,
-    apportion_evenly,
-    hookimpl,
-    keep_largest,
-)
+import harness.plugin as hp
 
 
 class Spread:
     name, granularity, data_free = "spread", "layer", True
 
-    def score(self, session: ScoreSession) -> Iterator[tuple[str, Tensor | float]]:
+    def score(self, session: hp.ScoreSession) -> Iterator[tuple[str, Tensor | float]]:
         for layer in session.layers:
             yield layer.name, float(session.weight(layer).float().std())
 
@@ -33,28 +22,24 @@ class LastFirst:
     head: float = 0.9
 
     def allocate(
-        self, scores: ScoreTable | None, layers: Sequence[LayerInfo], target: Target
+        self, scores: hp.ScoreTable | None, layers: Sequence[hp.LayerInfo], target: hp.Target
     ) -> Mapping[str, int]:
-        sizes = [layer.numel for layer in layers]
-        floors = [
-            max(target.min_keep[layer.name], int(layer.numel * (1 - self.head))) for layer in layers
-        ]
-        keep = apportion_evenly(target.keep, sizes, floors)
-        return dict(zip((layer.name for layer in layers), keep, strict=True))
+        floors = [max(target.min_keep[x.name], int(x.numel * (1 - self.head))) for x in layers]
+        keep = hp.apportion_evenly(target.keep, [x.numel for x in layers], floors)
+        return {layer.name: count for layer, count in zip(layers, keep, strict=True)}
 
 
 class ColumnNorm:
     name, statistics = "column-norm", frozenset({"input_sq"})
 
-    def prune(self, job: LayerJob) -> LayerResult:
+    def prune(self, job: hp.LayerJob) -> hp.LayerResult:
         scores = job.weight.abs() / job.weight.norm(dim=0).clamp_min(1e-9)
         scores = scores * job.stats.input_sq.sqrt()
-        return LayerResult(
-            keep=keep_largest(scores, job.keep_count, compare="row", pattern=job.pattern)
-        )
+        keep = hp.keep_largest(scores, job.keep_count, compare="row", pattern=job.pattern)
+        return hp.LayerResult(keep=keep)
 
 
-RECIPE = Recipe(
+RECIPE = hp.Recipe(
     name="stranger",
     paper="none",
     score="spread",
@@ -62,7 +47,7 @@ RECIPE = Recipe(
     local=("column-norm",),
     settings={"budget.head": 0.8},
 )
-harness_score_estimators = hookimpl(specname="harness_score_estimators")(lambda: [Spread])
-harness_budget_allocators = hookimpl(specname="harness_budget_allocators")(lambda: [LastFirst])
-harness_local_pruners = hookimpl(specname="harness_local_pruners")(lambda: [ColumnNorm])
-harness_recipes = hookimpl(specname="harness_recipes")(lambda: [RECIPE])
+harness_score_estimators = hp.hookimpl(specname="harness_score_estimators")(lambda: [Spread])
+harness_budget_allocators = hp.hookimpl(specname="harness_budget_allocators")(lambda: [LastFirst])
+harness_local_pruners = hp.hookimpl(specname="harness_local_pruners")(lambda: [ColumnNorm])
+harness_recipes = hp.hookimpl(specname="harness_recipes")(lambda: [RECIPE])
