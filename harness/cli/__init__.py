@@ -5,6 +5,7 @@ Importing this module loads neither torch nor a plugin; commands import what the
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -20,6 +21,9 @@ UsageError: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Entry point of ``harness``."""
+    # OpenMP reads this when torch is imported. Threads that spin while they wait make a small
+    # model several times slower whenever another process wants a core (docs/benchmarks/speed.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run_command(sys.argv[1:]))
 
 
