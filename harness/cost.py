@@ -38,11 +38,13 @@ class Cost:
         try:
             yield
         finally:
-            spent = time.perf_counter() - started
-            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 3)
-            peak = read_peak(self.device)
-            if peak is not None:
-                self.peak_memory_bytes = max(peak, self.peak_memory_bytes or 0)
+            self.add(stage, time.perf_counter() - started, read_peak(self.device))
+
+    def add(self, stage: str, seconds: float, peak_memory_bytes: int | None) -> None:
+        """Count a stage, also one whose outcome an earlier run left in the cache."""
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + seconds, 3)
+        if peak_memory_bytes is not None:
+            self.peak_memory_bytes = max(peak_memory_bytes, self.peak_memory_bytes or 0)
 
 
 def reset_peak(device: torch.device) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.bench import Bench, short_key
@@ -145,13 +145,18 @@ def _scores(cell: PruneCell, cost: Cost) -> ScoreSet | None:
     path = bench.store.cache / "scores" / f"{key}.json"
     found = bench.scores.get(key) or read_scores(path)
     if found is None:
-        with bench.announcer.stage("score", part.name) as stage, cost.measure("score"):
+        own = bench.cost()
+        with bench.announcer.stage("score", part.name) as stage, own.measure("score"):
             found = score(
                 bench.model, composition.estimator, cell.calibration, cell.seed, stage.progress
             )
+        found = replace(
+            found, seconds=own.seconds["score"], peak_memory_bytes=own.peak_memory_bytes
+        )
         if not found.weights:
             write_atomically(path, found.to_json().encode())
     bench.scores[key] = found
+    cost.add("score", found.seconds, found.peak_memory_bytes)
     return found
 
 
@@ -159,5 +164,5 @@ def read_scores(path: Path) -> ScoreSet | None:
     """Scores that an earlier run cached, or None."""
     try:
         return ScoreSet.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, TypeError):
         return None

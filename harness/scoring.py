@@ -24,15 +24,16 @@ class ScoreSet:
     values: Mapping[str, float]
     weights: Mapping[str, Tensor]
     """Layer -> (out, in) float32 on the CPU; empty unless the granularity is ``weight``."""
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None
 
     def to_json(self) -> str:
         """The numbers alone; scores per weight are not written."""
-        return json.dumps({"granularity": self.granularity, "values": self.values})
+        return json.dumps({**vars(self), "weights": {}})
 
     @staticmethod
     def from_json(text: str) -> ScoreSet:
-        content = json.loads(text)
-        return ScoreSet(content["granularity"], content["values"], {})
+        return ScoreSet(**json.loads(text))
 
     def table(self, layers: Sequence[LayerInfo], granularity: Granularity) -> Table:
         """Sum up at an allocator's granularity.

@@ -65,6 +65,18 @@ def test_adding_a_task_prunes_nothing_again(
     assert before.items() <= after.items()
 
 
+def test_every_sparsity_bears_the_cost_of_the_scores_they_share(
+    world: Spec, plugins: Plugins
+) -> None:
+    run(world("r", ALL[-1], sparsities=[0.5, 0.6]), plugins)
+    run(world("r", ALL[-1], sparsities=[0.7]), plugins)
+
+    costs = [record.circumstances for record in Store(world("r").results).prunes()]
+    assert len(costs) == 3
+    assert len({cost.seconds["score"] for cost in costs}) == 1
+    assert costs[0].seconds["score"] > 0
+
+
 def test_without_the_cache_the_same_model_is_pruned_again(world: Spec, plugins: Plugins) -> None:
     one_task = [{"name": "imagenet", "subset": {"start": 0, "stop": 10}}]
     run(world("r", tasks=one_task), plugins)
