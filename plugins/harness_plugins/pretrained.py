@@ -142,6 +142,17 @@ def read_pixels(processor: Any, samples: Sequence[Sample], module: nn.Module) ->
     return torch.from_numpy(np.asarray(pixels)).to(parameter.device, parameter.dtype)
 
 
+def target_text(sample: Sample) -> str:
+    """What a calibration sample says in the end.
+
+    Raises:
+        InputError: It has no text.
+    """
+    if not isinstance(sample.target, str):
+        raise InputError(f"calibration sample {sample.id} has target {sample.target!r}, not a text")
+    return sample.target
+
+
 def generation_arguments(generation: Generation) -> dict[str, Any]:
     """What transformers' ``generate`` is called with; never any sampling."""
     return {

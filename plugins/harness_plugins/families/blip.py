@@ -24,6 +24,7 @@ from harness_plugins.pretrained import (
     pad,
     read_pixels,
     save_folder,
+    target_text,
 )
 
 IGNORED = -100
@@ -56,7 +57,7 @@ class BlipCaptioner:
         pixels = read_pixels(self._processor, samples, self.module)
         prompts = [[self._text.bos_token_id, *_words(self._tokenizer, s.prompt)] for s in samples]
         targets = [
-            [*_words(self._tokenizer, str(s.target)), self._text.sep_token_id] for s in samples
+            [*_words(self._tokenizer, target_text(s)), self._text.sep_token_id] for s in samples
         ]
         ids = [prompt + target for prompt, target in zip(prompts, targets, strict=True)]
         labels = [[IGNORED] * len(p) + t for p, t in zip(prompts, targets, strict=True)]
@@ -137,7 +138,7 @@ class BlipAnswerer:
             self._text.sep_token_id,
             self._text.pad_token_id,
         )
-        answers = [[start, *_words(self._tokenizer, str(s.target)), end] for s in samples]
+        answers = [[start, *_words(self._tokenizer, target_text(s)), end] for s in samples]
         labels = [[IGNORED, *answer[1:]] for answer in answers]
         return {
             "pixel_values": pixels,

@@ -23,6 +23,7 @@ from harness_plugins.pretrained import (
     pad,
     read_pixels,
     save_folder,
+    target_text,
 )
 
 IGNORED = -100
@@ -78,7 +79,7 @@ class Blip2:
     def collate(self, samples: Sequence[Sample]) -> Batch:
         device = next(self.module.parameters()).device
         prompts = [self._prompt_ids(sample.prompt) for sample in samples]
-        targets = [self._target_ids(str(sample.target)) for sample in samples]
+        targets = [self._target_ids(target_text(sample)) for sample in samples]
         if self._encodes:
             ids, labels = prompts, targets
         else:

@@ -18,6 +18,7 @@ from harness_plugins.pretrained import (
     load_weights,
     pad,
     save_folder,
+    target_text,
 )
 
 BLOCKS = ("model.layers", "transformer.h", "model.decoder.layers", "gpt_neox.layers")
@@ -41,7 +42,7 @@ class CausalLM:
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         device = next(self.module.parameters()).device
-        rows = [sample.tokens or tuple(self.encode(str(sample.target))) for sample in samples]
+        rows = [sample.tokens or tuple(self.encode(target_text(sample))) for sample in samples]
         if any(len(row) < 2 for row in rows):
             raise InputError("a calibration text has fewer than two tokens; nothing to predict")
         return {

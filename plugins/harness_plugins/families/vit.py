@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from harness.plugin import Batch, ModelFamily, ModelSpec, Sample, Tower, hookimpl
+from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, Tower, hookimpl
 from harness_plugins.pretrained import (
     blocks_at,
     identity_files,
@@ -37,7 +37,7 @@ class ViT:
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         pixels = read_pixels(self._processor, samples, self.module)
-        labels = torch.tensor([int(sample.target or 0) for sample in samples], device=pixels.device)
+        labels = torch.tensor([_label(sample) for sample in samples], device=pixels.device)
         return {"pixel_values": pixels, "labels": labels}
 
     def loss(self, batch: Batch) -> Tensor:
@@ -58,6 +58,15 @@ class ViT:
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self._model, self._processor)
+
+
+def _label(sample: Sample) -> int:
+    if not isinstance(sample.target, int):
+        raise InputError(
+            f"calibration sample {sample.id} has target {sample.target!r}, not a class index; "
+            f"imagefolder=DIR gives some"
+        )
+    return sample.target
 
 
 class ViTFamily:
