@@ -30,6 +30,7 @@ from harness.plugin import (
     Statistics,
     Target,
     Task,
+    keep_largest,
 )
 
 
@@ -222,14 +223,18 @@ def _job(
 ) -> LayerJob:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(3, 20, layer.shape[1], generator=generator)
+    weight = torch.randn(layer.shape, generator=generator)
+    given = None
+    if getattr(pruner, "refines", False):
+        given = keep_largest(weight.abs(), keep_count, compare="row", pattern=pattern)
     return LayerJob(
         info=layer,
-        weight=torch.randn(layer.shape, generator=generator),
+        weight=weight,
         keep_count=keep_count,
         pattern=pattern,
         stats=statistics_of(layer, inputs, pruner.statistics),
         scores=torch.rand(layer.shape, generator=generator) if scores else None,
-        keep=None,
+        keep=given,
         rng=torch.Generator().manual_seed(0),
     )
 

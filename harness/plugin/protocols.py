@@ -146,6 +146,7 @@ class LocalPruner(Protocol):
         """Keep exactly ``job.keep_count`` weights, following ``job.pattern`` if there is one.
 
         ``exact = False`` on the class says that the count may differ; it is then only reported.
+        ``refines = True`` says that it works on the mask of the pruner before it.
         """
         ...
 
