@@ -169,6 +169,14 @@ class ToyTable:
     def mean(self, group: Group) -> float:
         return self.total(group) / group.numel
 
+    def count_largest(self, keep: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
+        """As if later layers had the larger scores."""
+        counts = {}
+        for layer in reversed(layers):
+            counts[layer.name] = min(keep, layer.numel)
+            keep -= counts[layer.name]
+        return counts
+
 
 def check_budget_allocator(allocator: BudgetAllocator, *, scored: bool = True) -> None:
     """Totals are exact and caps respected at several sparsities."""

@@ -1,6 +1,8 @@
 """The reference's toy layers and its tiny Llama, as the machine sees them."""
 
 import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -44,6 +46,70 @@ def n_of_m(name: str) -> Pattern:
     """The pattern that the reference calls `prune2of4`: it names what goes."""
     pruned, of = map(int, name.removeprefix("prune").split("of"))
     return Pattern(of - pruned, of)
+
+
+class Toy:
+    """The reference's network c(relu(b(tanh(a(x))))) with mean cross-entropy, as a session."""
+
+    def __init__(
+        self,
+        vectors: Vectors,
+        *,
+        dtype: torch.dtype = torch.float32,
+        seed: int = 0,
+        activation: Callable[[torch.Tensor], torch.Tensor] = torch.relu,
+    ) -> None:
+        self._activation = activation
+        parts = {k.removeprefix("toy."): v for k, v in vectors.items() if k.startswith("toy.")}
+        self.rng = torch.Generator().manual_seed(seed)
+        self._tensors = {
+            name: tensor.to(dtype, copy=True)
+            for name, tensor in parts.items()
+            if name not in ("x", "y")
+        }
+        self.given = [
+            {"x": x.to(dtype), "y": y} for x, y in zip(parts["x"], parts["y"], strict=True)
+        ]
+        self.layers = [self.layer(name) for name in self._tensors if name.endswith("weight")]
+
+    def layer(self, name: str) -> LayerInfo:
+        rows, columns = self._tensors[name].shape
+        return LayerInfo(name=name, tower="t", block=0, role="r", shape=(rows, columns), stream="t")
+
+    def batches(
+        self, samples: int | None = None, *, size: int = 1
+    ) -> list[dict[str, torch.Tensor]]:
+        """The reference's four batches of eight."""
+        return self.given
+
+    def weight(self, layer: LayerInfo) -> torch.Tensor:
+        return self._tensors[layer.name]
+
+    def loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        t = self._tensors
+        linear = torch.nn.functional.linear
+        hidden = torch.tanh(linear(batch["x"], t["a.weight"], t["a.bias"]))
+        hidden = self._activation(linear(hidden, t["b.weight"], t["b.bias"]))
+        logits = linear(hidden, t["c.weight"], t["c.bias"])
+        return torch.nn.functional.cross_entropy(logits, batch["y"])
+
+    def gradients(
+        self, batch: Mapping[str, torch.Tensor]
+    ) -> Iterator[tuple[LayerInfo, torch.Tensor]]:
+        weights = [self._tensors[layer.name].requires_grad_(True) for layer in self.layers]
+        found = torch.autograd.grad(self.loss(batch), weights)
+        for weight in weights:
+            weight.requires_grad_(False)
+        yield from zip(self.layers, found, strict=True)
+
+    @contextmanager
+    def perturbed(self, layer: LayerInfo) -> Iterator[torch.Tensor]:
+        saved = self._tensors[layer.name].clone()
+        yield self._tensors[layer.name]
+        self._tensors[layer.name].copy_(saved)
+
+    def progress(self, done: int, total: int, label: str) -> None:
+        """Nobody looks."""
 
 
 class _Untokenized:
