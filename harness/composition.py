@@ -69,7 +69,7 @@ def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
 
     Raises:
         UnknownNameError: No such recipe, part or option; near matches are listed.
-        InputError: A setting of the wrong type.
+        InputError: A setting of the wrong type, or a refiner without a mask to refine.
     """
     recipe = plugins.recipes.get(spec.recipe).given if spec.recipe else _empty_recipe()
     score = spec.score or recipe.score
@@ -90,6 +90,8 @@ def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
     budget = spec.budget or recipe.budget
     allocator = build("budget", budget, plugins.budget_allocators) if local else None
     pruners = tuple(build("local", name, plugins.local_pruners) for name in local)
+    if pruners and getattr(pruners[0], "refines", False):
+        raise InputError(f"local={local[0]} refines a mask; chain it: local=wanda+{local[0]}")
     _refuse_unused(settings, used, [estimator, allocator, *pruners])
     return Composition(
         label=spec.label,

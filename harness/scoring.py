@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 from torch import Tensor
 
 from harness.calibration import CalibrationSet
@@ -52,7 +53,7 @@ class ScoreSet:
         for group in groups:
             parts = dict.fromkeys(layer.group(own) for layer in group.layers)
             totals[group.name] = math.fsum(self.values[part] for part in parts)
-        return Table(groups, totals)
+        return Table(groups, totals, self.weights)
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,30 @@ class Table:
 
     groups: Sequence[Group]
     totals: Mapping[str, float]
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
 
     def total(self, group: Group) -> float:
         return self.totals[group.name]
 
     def mean(self, group: Group) -> float:
         return self.totals[group.name] / group.numel
+
+    def count_largest(self, keep: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
+        if not self.weights:
+            raise InputError("a threshold over all weights needs scores for every weight")
+        pools = [self.weights[layer.name].reshape(-1).numpy() for layer in layers]
+        drop = sum(map(len, pools)) - keep
+        if drop <= 0:
+            return {layer.name: layer.numel for layer in layers}
+        threshold = np.partition(np.concatenate(pools), drop - 1)[drop - 1]
+        below = drop - sum(int((pool < threshold).sum()) for pool in pools)
+        counts = {}
+        for layer, pool in zip(layers, pools, strict=True):
+            tied = int((pool == threshold).sum())
+            gone = min(tied, below)  # of the scores equal to the threshold, the first ones go
+            below -= gone
+            counts[layer.name] = int((pool >= threshold).sum()) - gone
+        return counts
 
 
 def score(

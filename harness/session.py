@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.backward import gradients
 from harness.calibration import CalibrationSet
 from harness.errors import RunError
 from harness.model import Model, weights_digest
@@ -71,20 +72,7 @@ class Session:
             weight.copy_(saved)
 
     def gradients(self, batch: Batch) -> Iterator[tuple[LayerInfo, Tensor]]:
-        modules = [self._model.module(layer) for layer in self.layers]
-        weights = [module.get_parameter("weight") for module in modules]
-        for weight in weights:
-            weight.requires_grad_(True)
-        try:
-            with torch.enable_grad():
-                loss = self._model.loaded.loss(batch)
-            gradients = list(torch.autograd.grad(loss, weights))
-        finally:
-            for weight in weights:
-                weight.requires_grad_(False)
-        for layer, module in zip(self.layers, modules, strict=True):
-            gradient = gradients.pop(0).float()
-            yield layer, gradient.t() if type(module).__name__ == "Conv1D" else gradient
+        return gradients(self._model, batch)
 
     def statistics(self, kinds: AbstractSet[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
         batches = self.batches(size=STATISTICS_BATCH)

@@ -30,6 +30,7 @@ from harness.plugin import (
     Statistics,
     Target,
     Task,
+    keep_largest,
 )
 
 
@@ -168,6 +169,14 @@ class ToyTable:
     def mean(self, group: Group) -> float:
         return self.total(group) / group.numel
 
+    def count_largest(self, keep: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
+        """As if later layers had the larger scores."""
+        counts = {}
+        for layer in reversed(layers):
+            counts[layer.name] = min(keep, layer.numel)
+            keep -= counts[layer.name]
+        return counts
+
 
 def check_budget_allocator(allocator: BudgetAllocator, *, scored: bool = True) -> None:
     """Totals are exact and caps respected at several sparsities."""
@@ -222,14 +231,18 @@ def _job(
 ) -> LayerJob:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(3, 20, layer.shape[1], generator=generator)
+    weight = torch.randn(layer.shape, generator=generator)
+    given = None
+    if getattr(pruner, "refines", False):
+        given = keep_largest(weight.abs(), keep_count, compare="row", pattern=pattern)
     return LayerJob(
         info=layer,
-        weight=torch.randn(layer.shape, generator=generator),
+        weight=weight,
         keep_count=keep_count,
         pattern=pattern,
         stats=statistics_of(layer, inputs, pruner.statistics),
         scores=torch.rand(layer.shape, generator=generator) if scores else None,
-        keep=None,
+        keep=given,
         rng=torch.Generator().manual_seed(0),
     )
 

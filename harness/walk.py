@@ -95,8 +95,8 @@ class TowerWalk:
         """Run block `index` alone on batch `number`; returns what the block returns."""
         trace = self.traces[number]
         call = trace.calls[index]
-        args = _map_leaves(call.args, lambda leaf, _: _resolve(leaf, trace))
-        kwargs = _map_leaves(call.kwargs, lambda leaf, _: _resolve(leaf, trace))
+        args = map_leaves(call.args, lambda leaf, _: _resolve(leaf, trace))
+        kwargs = map_leaves(call.kwargs, lambda leaf, _: _resolve(leaf, trace))
         name, block = self.tower.blocks[index]
         before = _versions((args, kwargs))
         shared: SharedTokens = {}
@@ -151,7 +151,7 @@ class _Recorder:
         name = self._tower.blocks[index][0]
         if len(self.calls) != index:
             raise RunError(f"block {name} does not run once and in order")
-        linked = _map_leaves(
+        linked = map_leaves(
             (args, kwargs), lambda leaf, path: _to_link(leaf, path, self._made_by, name)
         )
         if index and not _links(linked):
@@ -163,7 +163,7 @@ class _Recorder:
 
     def after(self, index: int, _: nn.Module, __: Any, output: Any) -> None:
         self._alive.append(output)
-        for leaf, path in _leaves(output):
+        for leaf, path in leaves(output):
             if isinstance(leaf, Tensor):
                 self._made_by[id(leaf)] = Link(index, path)
 
@@ -188,27 +188,28 @@ def _resolve(leaf: Any, trace: BatchTrace) -> Any:
     return value
 
 
-def _map_leaves(tree: Any, change: Any, path: tuple[Any, ...] = ()) -> Any:
+def map_leaves(tree: Any, change: Any, path: tuple[Any, ...] = ()) -> Any:
     """Rebuild nested tuples, lists and dicts with ``change(leaf, path)`` for every leaf."""
     if isinstance(tree, dict):
-        return {key: _map_leaves(value, change, (*path, key)) for key, value in tree.items()}
+        return {key: map_leaves(value, change, (*path, key)) for key, value in tree.items()}
     if isinstance(tree, tuple | list):
-        items = [_map_leaves(value, change, (*path, i)) for i, value in enumerate(tree)]
+        items = [map_leaves(value, change, (*path, i)) for i, value in enumerate(tree)]
         return items if isinstance(tree, list) else tuple(items)
     return change(tree, path)
 
 
-def _leaves(tree: Any) -> list[tuple[Any, tuple[Any, ...]]]:
+def leaves(tree: Any) -> list[tuple[Any, tuple[Any, ...]]]:
+    """All (leaf, path) of nested tuples, lists and dicts."""
     found: list[tuple[Any, tuple[Any, ...]]] = []
-    _map_leaves(tree, lambda leaf, path: found.append((leaf, path)))
+    map_leaves(tree, lambda leaf, path: found.append((leaf, path)))
     return found
 
 
 def _versions(tree: Any) -> list[int]:
     """How often each tensor was written to in place."""
-    tensors = (leaf for leaf, _ in _leaves(tree) if isinstance(leaf, Tensor))
+    tensors = (leaf for leaf, _ in leaves(tree) if isinstance(leaf, Tensor))
     return [tensor._version for tensor in tensors]  # noqa: SLF001 - torch has no other way
 
 
 def _links(tree: Any) -> list[Link]:
-    return [leaf for leaf, _ in _leaves(tree) if isinstance(leaf, Link)]
+    return [leaf for leaf, _ in leaves(tree) if isinstance(leaf, Link)]

@@ -16,6 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from harness.leaderboard import Board, Column, Row
     from harness.pipeline import Outcome
+    from harness.plugin import Recipe
     from harness.plugin.manager import Plugins
     from harness.record import PruneRecord
 
@@ -187,13 +188,25 @@ def print_recipes(found: Plugins, *, as_json: bool) -> None:
     if as_json:
         print_json([dataclasses.asdict(recipe) for recipe in recipes])
         return
-    table = Table("recipe", "score", "budget", "local", "p_max", "settings", "paper")
+    table = Table()
+    table.add_column("recipe", no_wrap=True)
+    table.add_column("made of")
+    table.add_column("paper")
     for recipe in recipes:
-        cap = "" if recipe.headroom is None else f"p + {recipe.headroom:g}"
-        settings = " ".join(f"{key}={value}" for key, value in recipe.settings.items())
-        parts = (recipe.score or "", recipe.budget if recipe.local else "", "+".join(recipe.local))
-        table.add_row(recipe.name, *parts, cap, settings, recipe.paper)
+        table.add_row(recipe.name, _made_of(recipe), recipe.paper)
     stdout().print(table)
+
+
+def _made_of(recipe: Recipe) -> str:
+    """A recipe in the notation of --pruner, a word to a line."""
+    if not recipe.local:
+        return ""
+    words = [f"score={recipe.score}"] if recipe.score else []
+    words += [f"budget={recipe.budget}", f"local={'+'.join(recipe.local)}"]
+    words += [f"{key}={value}" for key, value in recipe.settings.items()]
+    if recipe.headroom is not None:
+        words.append(f"p_max=p+{recipe.headroom:g}")
+    return "\n".join(words)
 
 
 def print_tasks(found: Plugins, *, as_json: bool) -> None:

@@ -77,7 +77,11 @@ class ScoreSession(Protocol):
         ...
 
     def gradients(self, batch: Batch) -> Iterator[tuple[LayerInfo, Tensor]]:
-        """Gradients of the loss (out, in), float32, layer by layer."""
+        """Gradients of the loss (out, in), float32, each layer's once, last block first.
+
+        They stream: a layer's gradient is made when its block is reached, and the block's
+        activations are gone by then.
+        """
         ...
 
     def statistics(self, kinds: AbstractSet[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
@@ -93,7 +97,11 @@ class ScoreEstimator(Protocol):
     """Weights and calibration data -> importance per weight, layer or block; higher = keep."""
 
     name: ClassVar[str]
-    granularity: ClassVar[Granularity]
+
+    @property
+    def granularity(self) -> Granularity:
+        """What it scores; an attribute of the class, or an option."""
+        ...
 
     def score(self, session: ScoreSession) -> Iterator[tuple[str, Tensor | float]]:
         """Yield (layer name, scores (out, in)), (layer name, score) or (group name, score).
@@ -117,6 +125,17 @@ class ScoreTable(Protocol):
 
     def mean(self, group: Group) -> float:
         """The total divided by the group's number of weights."""
+        ...
+
+    def count_largest(self, keep: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
+        """How many of the `keep` largest weight scores of these layers lie in each of them.
+
+        Among equal scores those of earlier layers go first. The counts add up to `keep`, or to all
+        weights where there are fewer.
+
+        Raises:
+            InputError: The estimator does not score every weight.
+        """
         ...
 
 
@@ -146,6 +165,7 @@ class LocalPruner(Protocol):
         """Keep exactly ``job.keep_count`` weights, following ``job.pattern`` if there is one.
 
         ``exact = False`` on the class says that the count may differ; it is then only reported.
+        ``refines = True`` says that it works on the mask of the pruner before it.
         """
         ...
 

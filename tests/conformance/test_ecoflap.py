@@ -1,47 +1,16 @@
 """ECoFLaP's scores and budgets against ylsung/ECoFLaP."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from harness.budget import allocate, make_target
 from harness.plugin import Group, LayerInfo
 from harness.scoring import Table
 from harness_plugins.methods.ecoflap import CappedProportional, central_difference
-
-Vectors = dict[str, torch.Tensor]
-
-
-class Toy:
-    """The reference's network c(relu(b(tanh(a(x))))) with mean cross-entropy, as a session."""
-
-    def __init__(self, vectors: Vectors) -> None:
-        parts = {k.removeprefix("toy."): v for k, v in vectors.items() if k.startswith("toy.")}
-        self._tensors = {name: tensor.clone() for name, tensor in parts.items()}
-        self.batches = [{"x": x, "y": y} for x, y in zip(parts["x"], parts["y"], strict=True)]
-
-    def layer(self, name: str) -> LayerInfo:
-        shape = tuple(self._tensors[name].shape)
-        return LayerInfo(name=name, tower="t", block=0, role="r", shape=shape, stream="t")
-
-    def loss(self, batch: Any) -> torch.Tensor:
-        t = self._tensors
-        linear = torch.nn.functional.linear
-        hidden = torch.tanh(linear(batch["x"], t["a.weight"], t["a.bias"]))
-        hidden = torch.relu(linear(hidden, t["b.weight"], t["b.bias"]))
-        logits = linear(hidden, t["c.weight"], t["c.bias"])
-        return torch.nn.functional.cross_entropy(logits, batch["y"])
-
-    @contextmanager
-    def perturbed(self, layer: LayerInfo) -> Iterator[torch.Tensor]:
-        saved = self._tensors[layer.name].clone()
-        yield self._tensors[layer.name]
-        self._tensors[layer.name].copy_(saved)
+from tests.conformance.reference import Toy, Vectors
 
 
 def expected(conformance: Path) -> dict[str, Any]:
@@ -56,7 +25,7 @@ def test_central_differences_equal_the_reference(vectors: Vectors, conformance: 
         drawn = dict.fromkeys(case["scores"], 0)
         for name, seed in case["draws"]:
             # Published: every draw of a batch uses up its samples again, batch by batch.
-            batch = toy.batches[drawn[name] // case["num_noise"] % len(toy.batches)]
+            batch = toy.given[drawn[name] // case["num_noise"] % len(toy.given)]
             difference = central_difference(toy, toy.layer(name), batch, seed=seed, eps=case["eps"])
             scores[name] += abs(difference)
             drawn[name] += 1

@@ -128,6 +128,7 @@ def test_an_undeclared_statistic_is_named() -> None:
             "wanda: compare.*'x'",
         ),
         ({"recipe": "ecoflap", "settings": {"score.samples": 0}}, InputError, "greater than 0"),
+        ({"local": ("obs",)}, InputError, "local=obs refines a mask; chain it: local=wanda"),
     ],
 )
 def test_bad_compositions(

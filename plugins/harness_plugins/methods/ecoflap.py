@@ -79,7 +79,8 @@ def central_difference(
     """(L(W + eps z) - L(W - eps z)) / (2 eps) with z drawn on the CPU from that seed."""
     z = torch.randn(layer.shape, generator=torch.Generator().manual_seed(seed))
     with session.perturbed(layer) as weight:
-        clean, step = weight.float(), (eps * z).to(weight.device)
+        clean = weight.to(torch.promote_types(weight.dtype, torch.float32))
+        step = (eps * z).to(weight.device)
         losses = []
         for moved in (clean + step, clean - step):
             weight.copy_(moved)
@@ -132,6 +133,16 @@ ECOFLAP = Recipe(
 )
 
 
+ECOFLAP_SPARSEGPT = Recipe(
+    name="ecoflap-sparsegpt",
+    paper="Sung et al., ICLR 2024 (arXiv:2310.02998), zeroth order, then SparseGPT.",
+    score="zeroth-order",
+    budget="capped-proportional",
+    local=("sparsegpt",),
+    headroom=0.1,
+)
+
+
 @hookimpl
 def harness_score_estimators() -> list[type[ScoreEstimator]]:
     return [ZerothOrder]
@@ -144,4 +155,4 @@ def harness_budget_allocators() -> list[type[BudgetAllocator]]:
 
 @hookimpl
 def harness_recipes() -> list[Recipe]:
-    return [ECOFLAP]
+    return [ECOFLAP, ECOFLAP_SPARSEGPT]

@@ -1,0 +1,76 @@
+"""First-order scores: what the loss would change by if a weight went.
+
+Sung, Yoon, Bansal, "ECoFLaP", ICLR 2024 (arXiv:2310.02998), first order; per weight it is Taylor
+pruning (Molchanov et al., ICLR 2017, arXiv:1611.06440) and, with the square, the diagonal of
+Optimal Brain Damage (LeCun et al., NIPS 1989) on the empirical Fisher. Reference:
+ylsung/ECoFLaP, LAVIS/lavis/compression/pruners/layer_single_base_pruner.py,
+compute_importance_scores. With g_b the gradient of batch b's loss and the mean over batches:
+
+    product    |W| mean_b |g_b|      (there GradMagAbs)
+    square     W^2 mean_b g_b^2      (there GradMagSquare)
+    gradient   mean_b |g_b|          (there GradOnly)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from harness.plugin import LayerInfo, Recipe, ScoreEstimator, ScoreSession, hookimpl
+
+Kind = Literal["product", "square", "gradient"]
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """Scores per weight, or their sums per layer without ever holding all weights' scores."""
+
+    name: ClassVar[str] = "first-order"
+
+    granularity: Literal["layer", "weight"] = "layer"
+    kind: Kind = "product"
+    samples: Annotated[int, Field(gt=0)] = 128
+    batch_size: Annotated[int, Field(gt=0)] = 1
+
+    def score(self, session: ScoreSession) -> Iterator[tuple[str, Tensor | float]]:
+        batches = session.batches(self.samples, size=self.batch_size)
+        totals: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches):
+            for layer, gradient in session.gradients(batch):
+                score = self._of_batch(session, layer, gradient)
+                addend = score if self.granularity == "weight" else score.double().sum()
+                totals[layer.name] = totals[layer.name] + addend if number else addend
+            session.progress(number + 1, len(batches), f"batch {number + 1}")
+        for layer in session.layers:
+            mean = totals[layer.name] / len(batches)
+            yield layer.name, mean if self.granularity == "weight" else float(mean)
+
+    def _of_batch(self, session: ScoreSession, layer: LayerInfo, gradient: Tensor) -> Tensor:
+        """Scores of one batch (out, in); their mean over batches is the score."""
+        if self.kind == "gradient":
+            return gradient.abs()
+        product = session.weight(layer).float() * gradient
+        return product.abs() if self.kind == "product" else torch.square(product)
+
+
+ECOFLAP_FIRST = Recipe(
+    name="ecoflap-first",
+    paper="Sung et al., ICLR 2024 (arXiv:2310.02998), first order, p_max = p + 0.1.",
+    score="first-order",
+    budget="capped-proportional",
+    local=("wanda",),
+    headroom=0.1,
+)
+
+
+@hookimpl
+def harness_score_estimators() -> list[type[ScoreEstimator]]:
+    return [FirstOrder]
+
+
+@hookimpl
+def harness_recipes() -> list[Recipe]:
+    return [ECOFLAP_FIRST]

@@ -1,0 +1,86 @@
+"""Global pruning: one threshold for the weights of all layers.
+
+The baseline of ECoFLaP's Table 1 (arXiv:2310.02998) and of most papers before: sort the scores of
+all weights together and cut at the target. It factors into a budget (how many of the largest
+scores lie in each layer) and a local pruner that keeps that many of each layer's largest.
+
+The released code of ECoFLaP ranks signed weights, so that its ``global magnitude`` removes the
+most negative half; here a magnitude is an absolute value.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from harness.plugin import (
+    BudgetAllocator,
+    Granularity,
+    LayerInfo,
+    PartError,
+    Recipe,
+    ScoreTable,
+    Target,
+    apportion_evenly,
+    hookimpl,
+)
+
+
+@dataclass(frozen=True)
+class PooledThreshold:
+    """Each layer keeps those of its weights that are among the largest of all."""
+
+    name: ClassVar[str] = "pooled-threshold"
+    granularity: ClassVar[Granularity] = "layer"
+
+    scope: Literal["joint", "tower"] = "joint"
+    """``tower``: a threshold for each tower, all at the target sparsity."""
+
+    def allocate(
+        self, scores: ScoreTable | None, layers: Sequence[LayerInfo], target: Target
+    ) -> Mapping[str, int]:
+        if scores is None:
+            raise PartError("budget=pooled-threshold needs score=NAME that scores every weight")
+        pools: dict[str, list[LayerInfo]] = {}
+        for layer in layers:
+            pools.setdefault(layer.tower if self.scope == "tower" else "", []).append(layer)
+        sizes = [sum(layer.numel for layer in pool) for pool in pools.values()]
+        floors = [sum(target.min_keep[i.name] for i in pool) for pool in pools.values()]
+        keep: dict[str, int] = {}
+        for pool, count in zip(
+            pools.values(), apportion_evenly(target.keep, sizes, floors), strict=True
+        ):
+            keep |= _cut(scores, pool, count, target.min_keep)
+        return keep
+
+
+def _cut(
+    scores: ScoreTable, pool: Sequence[LayerInfo], keep: int, floors: Mapping[str, int]
+) -> dict[str, int]:
+    """Cut one pool; layers that would fall below their floor get it, the others are cut again."""
+    fixed: dict[str, int] = {}
+    while True:
+        free = [layer for layer in pool if layer.name not in fixed]
+        counts = scores.count_largest(keep - sum(fixed.values()), free)
+        short = {name: floors[name] for name, count in counts.items() if count < floors[name]}
+        if not short:
+            return fixed | counts
+        fixed |= short
+
+
+GLOBAL_MAGNITUDE = Recipe(
+    name="global-magnitude",
+    paper="Han et al., NeurIPS 2015 (arXiv:1506.02626), one threshold for all layers.",
+    score="magnitude",
+    budget="pooled-threshold",
+    local=("scores",),
+)
+
+
+@hookimpl
+def harness_budget_allocators() -> list[type[BudgetAllocator]]:
+    return [PooledThreshold]
+
+
+@hookimpl
+def harness_recipes() -> list[Recipe]:
+    return [GLOBAL_MAGNITUDE]

@@ -1,0 +1,193 @@
+"""SparseGPT: prune column by column, and let the columns to come make up for it.
+
+Frantar, Alistarh, "SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot",
+ICML 2023 (arXiv:2301.00774), Algorithm 1. Reference: IST-DASLab/sparsegpt, sparsegpt.py.
+
+With the Gram matrix G = sum_t x_t x_t^T of a layer's inputs and U the upper Cholesky factor of
+its damped inverse (G^-1 = U^T U), removing weight w_ij costs
+
+    (w_ij / U_jj)^2
+
+of squared output error, and the columns k > j of its row take over by - (w_ij / U_jj) U_jk. The
+columns are swept from left to right in blocks of 128; a block's mask is chosen when the sweep
+reaches it, by the weights as updated by then, over all rows at once.
+
+Departures from the reference: each block keeps its exact share of the layer's count (the reference
+prunes one more), and an input that is always zero counts in the damping as an average one, so that
+scaling the inputs changes nothing.
+"""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from harness.plugin import (
+    LayerJob,
+    LayerResult,
+    LocalPruner,
+    PartError,
+    Recipe,
+    Statistic,
+    hookimpl,
+    keep_largest,
+)
+
+#: A failing factorisation is tried again with ten times the damping, from here up to this.
+LEAST_DAMPING, MOST_DAMPING = 1e-6, 1e3
+
+#: (first column, weights (out, width), diagonal of U (width,)) -> keep (out, width).
+Choose = Callable[[int, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class SparseGPT:
+    """Mask and update together, over blocks of columns."""
+
+    name: ClassVar[str] = "sparsegpt"
+    statistics: ClassVar[AbstractSet[Statistic]] = frozenset({"gram"})
+
+    columns: Annotated[int, Field(gt=0)] = 128
+    """Columns per block; all rows of a block compete."""
+    damping: Annotated[float, Field(ge=0)] = 0.01
+    """Added to the diagonal of G, as a share of its mean."""
+
+    def prune(self, job: LayerJob) -> LayerResult:
+        rows, inputs = job.weight.shape
+        pattern = job.pattern
+
+        def by_share(start: int, weight: Tensor, diagonal: Tensor) -> Tensor:
+            stop = start + weight.shape[1]
+            share = _share(job.keep_count, stop, inputs) - _share(job.keep_count, start, inputs)
+            return keep_largest((weight / diagonal).square(), share, compare="layer")
+
+        def by_pattern(_: int, weight: Tensor, diagonal: Tensor) -> Tensor:
+            assert pattern is not None
+            scores = (weight / diagonal).square()
+            return keep_largest(scores, rows * pattern.keep, compare="row", pattern=pattern)
+
+        if pattern is None:
+            return _sweep(job, self.damping, self.columns, self.columns, by_share)
+        width = self.columns - self.columns % pattern.of or pattern.of
+        return _sweep(job, self.damping, width, pattern.of, by_pattern)
+
+
+@dataclass(frozen=True)
+class OBS:
+    """The update alone, for the mask that the pruner before it in the chain chose.
+
+    Hassibi, Stork, "Second Order Derivatives for Network Pruning: Optimal Brain Surgeon", NIPS
+    1992, with SparseGPT's left-to-right order.
+    """
+
+    name: ClassVar[str] = "obs"
+    statistics: ClassVar[AbstractSet[Statistic]] = frozenset({"gram"})
+    refines: ClassVar[bool] = True
+
+    columns: Annotated[int, Field(gt=0)] = 128
+    """Columns per lazily applied update; changes speed, not the outcome."""
+    damping: Annotated[float, Field(ge=0)] = 0.01
+
+    def prune(self, job: LayerJob) -> LayerResult:
+        mask = job.keep
+        assert mask is not None
+
+        def given(start: int, weight: Tensor, _: Tensor) -> Tensor:
+            return mask[:, start : start + weight.shape[1]]
+
+        return _sweep(job, self.damping, self.columns, self.columns, given)
+
+
+def _share(keep_count: int, column: int, columns: int) -> int:
+    """How many of the kept weights lie left of a column, rounded to the nearest."""
+    return (2 * keep_count * column + columns) // (2 * columns)
+
+
+def _sweep(job: LayerJob, damping: float, block: int, width: int, choose: Choose) -> LayerResult:
+    """Algorithm 1; `choose` is asked for the mask of every `width` columns when they are reached.
+
+    Its note ``error`` is the squared output error over all calibration tokens, sum (w / U_jj)^2.
+    """
+    factor = invert(job.stats.gram, damping, job.info.name)
+    weight = job.weight.clone()
+    weight[:, factor.dead] = 0
+    keep = torch.empty_like(weight, dtype=torch.bool)
+    error = 0.0
+    for start in range(0, weight.shape[1], block):
+        inner = weight[:, start : start + block]  # a view: what is changed here is changed there
+        stop = start + inner.shape[1]
+        upper = factor.upper[start:stop, start:stop]
+        diagonal = upper.diagonal()
+        errors = torch.zeros_like(inner)
+        for i in range(stop - start):
+            if i % width == 0:
+                ahead = slice(i, min(i + width, stop - start))
+                chosen = choose(start + i, inner[:, ahead], diagonal[ahead])
+                keep[:, start:stop][:, ahead] = chosen
+            pruned = inner[:, i].masked_fill(keep[:, start + i], 0) / diagonal[i]
+            inner[:, i:] -= torch.outer(pruned, upper[i, i:])
+            errors[:, i] = pruned
+        weight[:, stop:] -= errors @ factor.upper[start:stop, stop:]
+        error += float(errors.square().sum())
+    weight.masked_fill_(~keep, 0)
+    notes = {"error": error, "damping": factor.damping, "dead_inputs": float(factor.dead.sum())}
+    return LayerResult(keep=keep, weight=weight, notes=notes)
+
+
+class Inverse(NamedTuple):
+    """The factor of an inverse Gram matrix, and what it took to get it."""
+
+    upper: Tensor
+    """U (in, in) with U^T U = (G + damping * mean diagonal * I)^-1."""
+    dead: Tensor
+    """bool (in,): inputs that are always zero."""
+    damping: float
+    """The share of the mean diagonal that was added; the one asked for unless that failed."""
+
+
+def invert(gram: Tensor, damping: float, where: str) -> Inverse:
+    """Factorise the inverse of a Gram matrix (in, in).
+
+    Where rounding makes the matrix indefinite, the damping is raised tenfold until it is not.
+
+    Raises:
+        PartError: The inputs are all zero, or no damping helps.
+    """
+    gram = gram.clone()
+    diagonal = gram.diagonal()
+    dead = diagonal == 0
+    if bool(dead.all()):
+        raise PartError(f"{where}: all inputs are zero on the calibration set")
+    mean = diagonal[~dead].mean()
+    diagonal[dead] = mean
+    wanted = damping
+    while damping <= MOST_DAMPING:
+        damped = gram + torch.eye(len(gram), device=gram.device) * (damping * mean)
+        lower, failed = torch.linalg.cholesky_ex(damped)
+        if not failed:
+            upper, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(lower), upper=True)
+            if not failed and bool(torch.isfinite(upper).all()):
+                return Inverse(upper, dead, damping)
+        damping = max(10 * damping, LEAST_DAMPING)
+    raise PartError(f"{where}: the inputs' Gram matrix has no Cholesky factor (damping {wanted:g})")
+
+
+SPARSEGPT = Recipe(
+    name="sparsegpt",
+    paper="Frantar and Alistarh, ICML 2023 (arXiv:2301.00774).",
+    local=("sparsegpt",),
+)
+
+
+@hookimpl
+def harness_local_pruners() -> list[type[LocalPruner]]:
+    return [SparseGPT, OBS]
+
+
+@hookimpl
+def harness_recipes() -> list[Recipe]:
+    return [SPARSEGPT]

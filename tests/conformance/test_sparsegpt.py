@@ -1,0 +1,91 @@
+"""SparseGPT follows IST-DASLab/sparsegpt, which prunes one weight more of every column block.
+
+One count more moves a threshold, and what follows in the sweep may tip with it; n:m has no
+threshold, so there masks and weights are the reference's own.
+"""
+
+import pytest
+import torch
+
+from harness.plugin import Pattern
+from harness.plugin.manager import Plugins
+from harness_plugins.methods.sparsegpt import SparseGPT
+from tests.conformance.reference import ReferenceLlama, Vectors, layer_job, n_of_m
+
+BLOCK = 128
+
+
+def blocks(columns: int) -> list[slice]:
+    return [slice(start, start + BLOCK) for start in range(0, columns, BLOCK)]
+
+
+def deviation(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+def runs(vectors: Vectors, prefix: str) -> dict[str, torch.Tensor]:
+    head = f"{prefix}.original."
+    found = {
+        key.removeprefix(head).removesuffix(".weight"): value
+        for key, value in vectors.items()
+        if key.startswith(head)
+    }
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("prefix", "tolerance", "flips"),
+    [("sparsegpt", 1e-4, 1e-3), ("sparsegpt.deficient", 1e-2, 5e-3)],
+)
+def test_layers_follow_the_reference(
+    vectors: Vectors, prefix: str, tolerance: float, flips: float
+) -> None:
+    weight, inputs = vectors[f"{prefix}.weight"], vectors[f"{prefix}.inputs"]
+
+    for run, theirs in runs(vectors, prefix).items():
+        exact = run.startswith("prune")
+        pattern = n_of_m(run) if exact else None
+        sparsity = 1 - pattern.keep / pattern.of if pattern else float(run)
+        keep_count = weight.numel() - int(weight.numel() * sparsity)
+        result = SparseGPT().prune(layer_job(weight, inputs, keep_count, pattern))
+
+        kept = theirs != 0
+        for block in blocks(weight.shape[1]):
+            apart = int(result.keep[:, block].sum() - kept[:, block].sum())
+            assert abs(apart) <= (0 if exact else 2), run
+        assert int((result.keep != kept).sum()) <= (0 if exact else flips * weight.numel()), run
+        same = (result.keep == kept).all(dim=1)
+        assert bool(same.any())
+        assert result.weight is not None
+        assert deviation(result.weight[same], theirs[same]) < tolerance, run
+
+
+def test_a_whole_llama_equals_the_reference_at_2_of_4(
+    reference_llama: ReferenceLlama, plugins: Plugins
+) -> None:
+    model = reference_llama.model()
+
+    pruned = reference_llama.prune(model, "sparsegpt", Pattern(2, 4), plugins)
+
+    total = sum(i.numel for i in model.layers)
+    differing = 0
+    for layer in model.layers:
+        theirs = reference_llama.pruned("sparsegpt.2of4", layer)
+        differing += int((pruned.masks[layer.name] != (theirs != 0)).sum())
+    assert differing <= 1e-3 * total
+    first = model.layers[0]
+    theirs = reference_llama.pruned("sparsegpt.2of4", first)
+    assert deviation(model.weight(first), theirs) < 1e-4
+
+
+def test_a_whole_llama_follows_the_reference_at_half(
+    reference_llama: ReferenceLlama, plugins: Plugins
+) -> None:
+    model = reference_llama.model()
+
+    pruned = reference_llama.prune(model, "sparsegpt", None, plugins)
+
+    first = model.layers[0]
+    differing = pruned.masks[first.name] != (reference_llama.pruned("sparsegpt.0.5", first) != 0)
+    assert int(differing.sum()) <= len(blocks(first.shape[1])) + 1e-3 * first.numel
