@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
+from harness.plugin.values import Group, Target
+
 
 def apportion(
     total: int,
@@ -73,3 +75,23 @@ def _water_fill(
             is_open[i] = parts[i] < ceilings[i]
         rest -= step
     return parts
+
+
+def split_evenly(groups: Sequence[Group], keep: Sequence[int], target: Target) -> dict[str, int]:
+    """Give every layer its group's keep ratio, as far as the layers' floors allow.
+
+    Returns:
+        Layer name -> keep count; the counts of a group's layers add up to the group's.
+    """
+    budget: dict[str, int] = {}
+    for group, count in zip(groups, keep, strict=True):
+        sizes = [layer.numel for layer in group.layers]
+        floors = [target.min_keep[layer.name] for layer in group.layers]
+        counts = apportion_evenly(count, sizes, floors)
+        budget |= {i.name: count for i, count in zip(group.layers, counts, strict=True)}
+    return budget
+
+
+def floor_of(group: Group, target: Target) -> int:
+    """The least that a group has to keep."""
+    return sum(target.min_keep[layer.name] for layer in group.layers)

@@ -36,7 +36,7 @@ def runs(vectors: Vectors, prefix: str) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("prefix", "tolerance", "flips"),
-    [("sparsegpt", 1e-4, 1e-3), ("sparsegpt.deficient", 1e-2, 5e-3)],
+    [("sparsegpt", 1e-4, 1e-3), ("sparsegpt.deficient", 1e-2, 1e-2)],
 )
 def test_layers_follow_the_reference(
     vectors: Vectors, prefix: str, tolerance: float, flips: float
@@ -54,7 +54,8 @@ def test_layers_follow_the_reference(
         for block in blocks(weight.shape[1]):
             apart = int(result.keep[:, block].sum() - kept[:, block].sum())
             assert abs(apart) <= (0 if exact else 2), run
-        assert int((result.keep != kept).sum()) <= (0 if exact else flips * weight.numel()), run
+        allowed = 0 if exact else len(blocks(weight.shape[1])) + flips * weight.numel()
+        assert int((result.keep != kept).sum()) <= allowed, run
         same = (result.keep == kept).all(dim=1)
         assert bool(same.any())
         assert result.weight is not None

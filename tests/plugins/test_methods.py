@@ -20,6 +20,7 @@ from harness.testing import (
 )
 from harness_plugins.methods.given_scores import GivenScores
 from harness_plugins.methods.magnitude import Magnitude
+from harness_plugins.methods.ria import RIA
 from harness_plugins.methods.wanda import Wanda
 from tests.tiny import BUILDERS, make_samples
 
@@ -98,6 +99,18 @@ def test_a_large_enough_input_saves_a_small_weight() -> None:
     result = Wanda().prune(job(WEIGHT, 2, [81, 1, 1]))
 
     assert result.keep.tolist() == [[True, False, False], [False, False, True]]
+
+
+def test_ria_by_hand() -> None:
+    """|W| of columns sum to 1.5, 6, 9, of rows to 8 and 8.5. With a = 0 row 1 scores
+    1/1.5 + 1/8, 4/6 + 4/8, 3/9 + 3/8 and row 2 0.5/1.5 + 0.5/8.5, 2/6 + 2/8.5, 6/9 + 6/8.5:
+    0.79, 1.17, 0.71 and 0.39, 0.57, 1.37. With a = 1 and norms 2, 1, 1 the first column doubles.
+    """
+    plain = RIA(exponent=0).prune(job(WEIGHT, 3, [4, 1, 1]))
+    normed = RIA(exponent=1).prune(job(WEIGHT, 4, [4, 1, 1]))
+
+    assert plain.keep.tolist() == [[True, True, False], [False, False, True]]
+    assert normed.keep.tolist() == [[True, True, False], [True, False, True]]
 
 
 def test_scores_need_an_estimator() -> None:

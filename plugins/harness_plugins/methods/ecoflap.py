@@ -40,8 +40,9 @@ from harness.plugin import (
     ScoreTable,
     Target,
     apportion,
-    apportion_evenly,
+    floor_of,
     hookimpl,
+    split_evenly,
 )
 
 
@@ -111,16 +112,10 @@ class CappedProportional:
         keep = apportion(
             target.keep,
             shares,
-            floors=[sum(target.min_keep[i.name] for i in group.layers) for group in groups],
+            floors=[floor_of(group, target) for group in groups],
             ceilings=[group.numel for group in groups],
         )
-        budget: dict[str, int] = {}
-        for group, count in zip(groups, keep, strict=True):
-            sizes = [layer.numel for layer in group.layers]
-            floors = [target.min_keep[layer.name] for layer in group.layers]
-            counts = apportion_evenly(count, sizes, floors)  # every matrix at its group's ratio
-            budget |= {i.name: count for i, count in zip(group.layers, counts, strict=True)}
-        return budget
+        return split_evenly(groups, keep, target)
 
 
 ECOFLAP = Recipe(
