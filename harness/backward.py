@@ -8,7 +8,7 @@ runs each again with a graph, and drops it when its layers' gradients have been 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -123,31 +123,30 @@ def _differentiate(
 ) -> tuple[list[Tensor], list[Tensor | None]]:
     """Run a block again, with a graph: gradients of its layers' weights and of its inputs."""
     weights = [model.module(layer).get_parameter("weight") for layer in layers]
-    reached = [(path, leaf.grad) for path, leaf in run.outputs if leaf.grad is not None]
-    if not reached:
-        return [torch.zeros_like(weight) for weight in weights], [None] * len(run.inputs)
+    wanted = [*weights, *(inside for _, inside in run.inputs)]
+    found: Sequence[Tensor | None] = [None] * len(wanted)
     for weight in weights:
         weight.requires_grad_(True)
     try:
         with torch.enable_grad():
             made = {path: leaf for leaf, path in leaves(run.block(*run.args, **run.kwargs))}
         # T5's first block hands on a position bias that depends on none of its layers.
-        pairs = [(made[path], gradient) for path, gradient in reached if made[path].requires_grad]
-        found = torch.autograd.grad(
-            [output for output, _ in pairs],
-            [*weights, *(inside for _, inside in run.inputs)],
-            [gradient for _, gradient in pairs],
-            allow_unused=True,
-        )
+        reached = [
+            (made[path], leaf.grad)
+            for path, leaf in run.outputs
+            if leaf.grad is not None and made[path].requires_grad
+        ]
+        if reached:
+            outputs, arrived = zip(*reached, strict=True)
+            found = torch.autograd.grad(outputs, wanted, arrived, allow_unused=True)
     finally:
         for weight in weights:
             weight.requires_grad_(False)
-    own, inputs = found[: len(weights)], found[len(weights) :]
-    filled = [
+    own = [
         torch.zeros_like(weight) if gradient is None else gradient
-        for weight, gradient in zip(weights, own, strict=True)
+        for weight, gradient in zip(weights, found, strict=False)
     ]
-    return filled, list(inputs)
+    return own, list(found[len(weights) :])
 
 
 def _as_out_in(model: Model, layer: LayerInfo, gradient: Tensor) -> Tensor:
