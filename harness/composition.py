@@ -30,6 +30,7 @@ class Composition:
     pruners: tuple[LocalPruner, ...]
     parts: tuple[PartIdentity, ...]
     headroom: float | None
+    rounds: int
     p_max: float | None
 
     @property
@@ -100,6 +101,7 @@ def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
         pruners=pruners,
         parts=tuple(parts),
         headroom=recipe.headroom,
+        rounds=recipe.rounds,
         p_max=spec.p_max,
     )
 

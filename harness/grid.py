@@ -47,8 +47,11 @@ class Variant:
         seed = "" if self.seed is None else f" seed {self.seed}"
         return f"{self.row} {self.sparsity:g}{seed}"
 
-    def target(self, model: Model) -> Target:
-        return make_target(model.layers, self.sparsity, self.p_max, self.pattern)
+    def target(self, model: Model, number: int | None = None) -> Target:
+        """The target of a round, from 1; of the last one unless said otherwise."""
+        rounds = self.composition.rounds
+        sparsity = self.sparsity ** (rounds / (number or rounds))
+        return make_target(model.layers, sparsity, self.p_max, self.pattern)
 
 
 def make_variants(

@@ -14,6 +14,7 @@ from harness.errors import RunError
 from harness.grid import Variant
 from harness.masks import masks_digest, verify
 from harness.model import weights_digest
+from harness.plugin import Target
 from harness.pruning import Fine, Pruned, prune
 from harness.record import PruneAsked, PruneGot, PruneRecord, key_of
 from harness.scoring import ScoreSet, score
@@ -48,6 +49,7 @@ def make_prune_cell(bench: Bench, variant: Variant) -> PruneCell:
         pattern=str(variant.pattern) if variant.pattern else None,
         seed=variant.seed,
         calibration=calibration.identity if calibration else None,
+        rounds=composition.rounds,
     )
     return PruneCell(bench, variant, seed, calibration, asked)
 
@@ -78,27 +80,29 @@ def ensure_pruned(cell: PruneCell) -> PruneRecord:
 
 
 def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
-    """Score, allocate, prune, verify."""
+    """Score, allocate, prune, as many rounds as the recipe has; verify."""
     bench, model, composition = cell.bench, cell.bench.model, cell.variant.composition
     label, cost = cell.variant.label, cell.bench.cost()
-    target = cell.variant.target(model)
-    scores = _scores(cell, cost)
-    budget = _allocate(cell, scores, cost)
-    fine = Fine(
-        composition=composition,
-        budget=budget,
-        pattern=cell.variant.pattern,
-        scores=scores.weights if scores else {},
-        seed=cell.seed,
-    )
-    with bench.announcer.stage("prune", label) as stage, cost.measure("prune"):
-        pruned = prune(model, fine, cell.calibration, stage.progress)
+    pruned = Pruned()
+    for number in range(1, composition.rounds + 1):
+        scores = _scores(cell, cost, number)
+        budget = _allocate(cell, scores, cell.variant.target(model, number), cost)
+        fine = Fine(
+            composition=composition,
+            budget=budget,
+            pattern=cell.variant.pattern,
+            scores=scores.weights if scores else {},
+            seed=cell.seed,
+            before=pruned.masks,
+        )
+        with bench.announcer.stage("prune", label) as stage, cost.measure("prune"):
+            pruned = prune(model, fine, cell.calibration, stage.progress)
     with bench.announcer.stage("verify", label), cost.measure("verify"):
         report = verify(
             model, pruned.masks, budget.keep, pruned.zeros_of_dense, exact=composition.exact
         )
     got = PruneGot(
-        target_keep=target.keep,
+        target_keep=cell.variant.target(model).keep,
         sparsity=report,
         budget=budget.keep,
         masks=masks_digest(pruned.masks),
@@ -116,7 +120,7 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
     return record, pruned
 
 
-def _allocate(cell: PruneCell, scores: ScoreSet | None, cost: Cost) -> Budget:
+def _allocate(cell: PruneCell, scores: ScoreSet | None, target: Target, cost: Cost) -> Budget:
     allocator, model = cell.variant.composition.allocator, cell.bench.model
     assert allocator is not None
     label = cell.variant.label
@@ -124,17 +128,25 @@ def _allocate(cell: PruneCell, scores: ScoreSet | None, cost: Cost) -> Budget:
         table = None
         if scores is not None:
             table = scores.table(model.layers, getattr(allocator, "granularity", "block"))
-        budget = allocate(allocator, table, model.layers, cell.variant.target(model))
+        budget = allocate(allocator, table, model.layers, target)
         stage.detail = describe(model.layers, budget)
     return budget
 
 
-def _scores(cell: PruneCell, cost: Cost) -> ScoreSet | None:
-    """Scores of the estimator, if the composition has one: made once, then from the cache."""
+def _scores(cell: PruneCell, cost: Cost, number: int) -> ScoreSet | None:
+    """Scores of the estimator, if the composition has one.
+
+    Those of the dense model, round 1, are made once and then taken from the cache.
+    """
     bench, composition = cell.bench, cell.variant.composition
     if composition.estimator is None:
         return None
     part = next(part for part in composition.parts if part.kind == "score")
+    if number > 1:
+        with bench.announcer.stage("score", part.name) as stage, cost.measure("score"):
+            return score(
+                bench.model, composition.estimator, cell.calibration, cell.seed, stage.progress
+            )
     key = short_key(
         bench.model.identity,
         bench.held.model_dump(),

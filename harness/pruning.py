@@ -42,6 +42,8 @@ class Fine:
     pattern: Pattern | None
     scores: Mapping[str, Tensor]
     seed: int
+    before: Mapping[str, Tensor] = field(default_factory=dict)
+    """Masks of the round before."""
 
 
 def prune(
@@ -92,7 +94,7 @@ def _prune_layer(
             pattern=fine.pattern,
             stats=statistics,
             scores=_on(live.device, fine.scores.get(layer.name)),
-            keep=None,
+            keep=_on(live.device, fine.before.get(layer.name)),
             rng=torch.Generator().manual_seed(_layer_seed(fine.seed, layer)),
         ),
     )

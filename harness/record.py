@@ -65,6 +65,7 @@ class PruneAsked(Entry):
     seed: int | None
     """None where neither calibration data nor chance plays a part."""
     calibration: CalibrationIdentity | None
+    rounds: int = 1
 
 
 class GroupSparsity(Entry):

@@ -206,6 +206,8 @@ def _made_of(recipe: Recipe) -> str:
     words += [f"{key}={value}" for key, value in recipe.settings.items()]
     if recipe.headroom is not None:
         words.append(f"p_max=p+{recipe.headroom:g}")
+    if recipe.rounds > 1:
+        words.append(f"in {recipe.rounds} rounds")
     return "\n".join(words)
 
 

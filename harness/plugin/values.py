@@ -153,7 +153,7 @@ class LayerJob:
     scores: Tensor | None
     """(out, in) from a weight-wise estimator, else None."""
     keep: Tensor | None
-    """bool (out, in) from the pruner before in the chain, else None."""
+    """bool (out, in) from the pruner before in the chain or the round before, else None."""
     rng: Generator
 
 
@@ -184,6 +184,9 @@ class Recipe:
     """``<kind>.<option>`` -> value, kind one of score, budget, local."""
     headroom: float | None = None
     """Cap on every layer's sparsity, as target + headroom (ECoFLaP's p_max); None = no cap."""
+    rounds: int = 1
+    """Score, allocate and prune so often, round i of T to sparsity p^(T / i); each round scores the
+    model as the rounds before left it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

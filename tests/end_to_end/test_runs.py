@@ -1,6 +1,8 @@
 """Runs in this process: what is filed, what is not done again, what is equal to what."""
 
+import itertools
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from harness.model import load_model
 from harness.pipeline import prune_to_folder, run
 from harness.plugin import LayerJob, LayerResult
 from harness.plugin.manager import Plugins, load_plugins
+from harness.pruning import prune
 from harness.spec import ModelSpec, RunSpec
 from harness.store import Store
 from tests.end_to_end.worlds import TinyFolder, contents, image_folder, snapshot, vit_spec
@@ -75,6 +78,30 @@ def test_every_sparsity_bears_the_cost_of_the_scores_they_share(
     assert len(costs) == 3
     assert len({cost.seconds["score"] for cost in costs}) == 1
     assert costs[0].seconds["score"] > 0
+
+
+def test_rounds_prune_more_and_more_and_never_take_back(
+    world: Spec, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = []
+
+    def watched(*arguments: Any) -> Any:
+        pruned = prune(*arguments)
+        rounds.append(dict(pruned.masks))
+        return pruned
+
+    monkeypatch.setattr("harness.prune_cell.prune", watched)
+    outcome = run(world("r", "global-gradient score.samples=4"), plugins)
+
+    assert not outcome.failures
+    [record] = Store(world("r").results).prunes()
+    total = record.got.sparsity.model.numel
+    kept = [sum(int(mask.sum()) for mask in masks.values()) for masks in rounds]
+    assert kept == [total - math.floor(total * 0.5 ** (3 / i)) for i in (1, 2, 3)]
+    for before, after in itertools.pairwise(rounds):
+        assert all(bool((before[name] | ~after[name]).all()) for name in before)
+    assert record.asked.rounds == 3
+    assert record.got.sparsity.model.keep == record.got.target_keep == kept[-1]
 
 
 def test_without_the_cache_the_same_model_is_pruned_again(world: Spec, plugins: Plugins) -> None:

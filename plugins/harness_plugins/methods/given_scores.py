@@ -29,8 +29,11 @@ class GivenScores:
     def prune(self, job: LayerJob) -> LayerResult:
         if job.scores is None:
             raise PartError("local=scores needs an estimator that scores every weight")
+        scores = job.scores
+        if job.keep is not None:  # what is gone stays gone
+            scores = scores.masked_fill(~job.keep, -1)
         return LayerResult(
-            keep=keep_largest(job.scores, job.keep_count, compare=self.compare, pattern=job.pattern)
+            keep=keep_largest(scores, job.keep_count, compare=self.compare, pattern=job.pattern)
         )
 
 

@@ -76,6 +76,17 @@ GLOBAL_MAGNITUDE = Recipe(
 )
 
 
+GLOBAL_GRADIENT = Recipe(
+    name="global-gradient",
+    paper="Taylor scores |w g|, one threshold, three rounds (Iterative OBD of arXiv:2310.02998).",
+    score="first-order",
+    budget="pooled-threshold",
+    local=("scores",),
+    settings={"score.granularity": "weight"},
+    rounds=3,
+)
+
+
 @hookimpl
 def harness_budget_allocators() -> list[type[BudgetAllocator]]:
     return [PooledThreshold]
@@ -83,4 +94,4 @@ def harness_budget_allocators() -> list[type[BudgetAllocator]]:
 
 @hookimpl
 def harness_recipes() -> list[Recipe]:
-    return [GLOBAL_MAGNITUDE]
+    return [GLOBAL_MAGNITUDE, GLOBAL_GRADIENT]
