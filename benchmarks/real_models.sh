@@ -31,7 +31,8 @@ stories() {
 }
 
 smollm2() {
-    harness run --model "$SMOLLM2" "${pruners[@]}" --tasks wikitext/w512 --limit 12 \
+    harness run --model "$SMOLLM2" --pruner magnitude,wanda,ecoflap,ecoflap-exact \
+        --sparsity 0.3,0.5,0.6 --tasks wikitext/w512 --limit 12 \
         --data "wikitext=$DATA/text/wikitext-2" --results "$OUT/smollm2" --batch-size 4 \
         --calibration "text=$DATA/text/wikitext-2/wiki.valid.tokens window=128"
 }
