@@ -36,7 +36,7 @@ def runs(vectors: Vectors, prefix: str) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("prefix", "tolerance", "flips"),
-    [("sparsegpt", 1e-4, 1e-3), ("sparsegpt.deficient", 1e-2, 1e-2)],
+    [("sparsegpt", 1e-4, 1e-3), ("sparsegpt.deficient", 1e-2, 5e-3)],
 )
 def test_layers_follow_the_reference(
     vectors: Vectors, prefix: str, tolerance: float, flips: float

@@ -165,7 +165,10 @@ VQA = "v2_OpenEnded_mscoco_val2014_questions.json"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "--pruner", "ecoflp", "--tasks", "vqav2"), "did you mean ecoflap"),
+        (
+            ("run", "--pruner", "ecoflp", "--tasks", "vqav2"),
+            "did you mean ecoflap or ecoflap-first or ecoflap-exact?",
+        ),
         (("run", "--pruner", "wanda", "--tasks", "vqa2"), "did you mean vqav2 or gqa?"),
         (("run", "--pruner", "wanda", "--model", "mini-blp2"), "did you mean mini-blip2?"),
         (("run", "--pruner", "wanda", "--model", "./nowhere"), "./nowhere: no such folder"),
