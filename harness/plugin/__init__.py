@@ -13,7 +13,13 @@ from harness.errors import (
     RunError,
     UnknownNameError,
 )
-from harness.plugin.apportion import apportion, apportion_evenly, floor_of, split_evenly
+from harness.plugin.apportion import (
+    apportion,
+    apportion_evenly,
+    apportion_shifted,
+    floor_of,
+    split_evenly,
+)
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.images import read_image
@@ -108,6 +114,7 @@ __all__ = [
     "UnknownNameError",
     "apportion",
     "apportion_evenly",
+    "apportion_shifted",
     "floor_of",
     "hookimpl",
     "keep_largest",

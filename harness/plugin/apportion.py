@@ -77,6 +77,25 @@ def _water_fill(
     return parts
 
 
+def apportion_shifted(
+    target: Target, shifts: Sequence[float], *, sizes: Sequence[int], floors: Sequence[int]
+) -> list[int]:
+    """Split the target so that part i keeps 1 - sparsity + shift i of its size, as far as it can.
+
+    Args:
+        shifts: Any numbers; their mean over all weights is taken off first.
+
+    Returns:
+        One keep count per part, at least its floor, ``target.keep`` in sum.
+    """
+    mean = sum(s * n for s, n in zip(shifts, sizes, strict=True)) / sum(sizes)
+    beyond = [
+        max(0.0, n * (1 - target.sparsity + s - mean) - floor)
+        for s, n, floor in zip(shifts, sizes, floors, strict=True)
+    ]
+    return apportion(target.keep, beyond, floors=floors, ceilings=sizes)
+
+
 def split_evenly(groups: Sequence[Group], keep: Sequence[int], target: Target) -> dict[str, int]:
     """Give every layer its group's keep ratio, as far as the layers' floors allow.
 

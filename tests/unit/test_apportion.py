@@ -1,6 +1,6 @@
 import pytest
 
-from harness.plugin import apportion, apportion_evenly
+from harness.plugin import Target, apportion, apportion_evenly, apportion_shifted
 
 
 def test_shares_are_proportional() -> None:
@@ -34,6 +34,14 @@ def test_an_unreachable_total_is_refused(
 def test_a_negative_share_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         apportion(1, [-1, 2], floors=[0, 0], ceilings=[2, 2])
+
+
+def test_shifted_parts_differ_by_their_shifts() -> None:
+    """Shifts 0 and 0.2 have a mean of 0.15 over 4,000 weights: ratios 0.35 and 0.55."""
+    target = Target(sparsity=0.5, keep=2000, min_keep={})
+
+    assert apportion_shifted(target, [0, 0.2], sizes=[1000, 3000], floors=[0, 0]) == [350, 1650]
+    assert apportion_shifted(target, [0, 0.2], sizes=[1000, 3000], floors=[400, 0]) == [400, 1600]
 
 
 def test_even_parts_respect_their_floors() -> None:

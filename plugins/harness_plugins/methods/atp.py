@@ -17,7 +17,7 @@ from harness.plugin import (
     LayerInfo,
     ScoreTable,
     Target,
-    apportion,
+    apportion_shifted,
     hookimpl,
 )
 
@@ -37,15 +37,12 @@ class DepthProgression:
         last: dict[str, int] = {}
         for layer in layers:
             last[layer.tower] = max(layer.block, last.get(layer.tower, 0))
-        rises = [self.beta * (i.block - last[i.tower] / 2) for i in layers]
-        numel = sum(i.numel for i in layers)
-        mean = sum(rise * i.numel for rise, i in zip(rises, layers, strict=True)) / numel
-        floors = [target.min_keep[i.name] for i in layers]
-        beyond = [
-            max(0.0, i.numel * (1 - target.sparsity - rise + mean) - floor)
-            for i, rise, floor in zip(layers, rises, floors, strict=True)
-        ]
-        keep = apportion(target.keep, beyond, floors=floors, ceilings=[i.numel for i in layers])
+        keep = apportion_shifted(
+            target,
+            [-self.beta * (i.block - last[i.tower] / 2) for i in layers],
+            sizes=[i.numel for i in layers],
+            floors=[target.min_keep[i.name] for i in layers],
+        )
         return {i.name: count for i, count in zip(layers, keep, strict=True)}
 
 

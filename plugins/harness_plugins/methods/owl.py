@@ -30,7 +30,7 @@ from harness.plugin import (
     ScoreSession,
     ScoreTable,
     Target,
-    apportion,
+    apportion_shifted,
     floor_of,
     hookimpl,
     split_evenly,
@@ -79,13 +79,8 @@ class OWL:
         given = [scores.total(group) for group in groups]
         least, width = min(given), max(given) - min(given)
         scaled = [2 * self.spread * (score - least) / width if width else 0.0 for score in given]
-        mean = sum(s * n for s, n in zip(scaled, sizes, strict=True)) / sum(sizes)
         floors = [floor_of(group, target) for group in groups]
-        beyond = [
-            max(0.0, n * (1 - target.sparsity + s - mean) - floor)
-            for s, n, floor in zip(scaled, sizes, floors, strict=True)
-        ]
-        keep = apportion(target.keep, beyond, floors=floors, ceilings=sizes)
+        keep = apportion_shifted(target, scaled, sizes=sizes, floors=floors)
         return split_evenly(groups, keep, target)
 
 
