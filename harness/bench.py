@@ -10,14 +10,14 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.calibration import CalibrationSet, draw_calibration
-from harness.checkpoint import check_saved, read_saved
+from harness.checkpoint import check_saved
 from harness.cost import Cost, circumstances
 from harness.grid import Variant
 from harness.model import Model, load_model
 from harness.plugin import StageInfo
 from harness.plugin.events import Stage
 from harness.plugin.manager import Plugins
-from harness.record import Circumstances, Held, hash_of
+from harness.record import Circumstances, Held, PruneRecord, hash_of
 from harness.scoring import ScoreSet
 from harness.session import Progress
 from harness.spec import RunSpec, TaskSpec
@@ -118,11 +118,16 @@ class Bench:
         return Cost(self.model.device)
 
 
-def open_bench(spec: RunSpec, plugins: Plugins, announcer: Announcer) -> Bench:
-    """Load the model and open the results folder."""
+def open_bench(
+    spec: RunSpec, plugins: Plugins, announcer: Announcer, saved: PruneRecord | None
+) -> Bench:
+    """Load the model and open the results folder.
+
+    Args:
+        saved: Record of the model, if it was saved pruned; its weights have to be those.
+    """
     with announcer.stage("load", spec.model.name):
         model = load_model(spec.model, plugins)
-        saved = read_saved(spec.model.name)
         if saved is not None:
             check_saved(model, saved)
     return Bench(

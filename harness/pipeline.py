@@ -48,10 +48,11 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         InputError: What was asked cannot be done as asked.
     """
     outcome = Outcome()
-    variants = make_variants(spec, plugins, read_saved(spec.model.name))
+    saved = read_saved(spec.model.name)
+    variants = make_variants(spec, plugins, saved)
     check_names(spec.tasks, plugins)
     with _announced(spec, plugins, len(variants)) as announcer:
-        bench = open_bench(spec, plugins, announcer)
+        bench = open_bench(spec, plugins, announcer, saved)
         tasks = [
             open_task(task, spec.data, bench.cache, bench.model, plugins) for task in spec.tasks
         ]
@@ -84,7 +85,7 @@ def prune_to_folder(spec: RunSpec, plugins: Plugins, folder: Path) -> PruneRecor
     if len(variants) != 1:
         raise InputError(f"a folder holds one pruned model; {len(variants)} are asked for")
     with _announced(spec, plugins, 1) as announcer:
-        bench = open_bench(spec, plugins, announcer)
+        bench = open_bench(spec, plugins, announcer, read_saved(spec.model.name))
         variants[0].target(bench.model)
         record = ensure_pruned(make_prune_cell(bench, variants[0]))
         save_pruned(folder, bench.model, record)

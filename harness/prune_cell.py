@@ -134,19 +134,18 @@ def _allocate(cell: PruneCell, scores: ScoreSet | None, target: Target, cost: Co
 
 
 def _scores(cell: PruneCell, cost: Cost, number: int) -> ScoreSet | None:
-    """Scores of the estimator, if the composition has one.
-
-    Those of the dense model, round 1, are made once and then taken from the cache.
-    """
-    bench, composition = cell.bench, cell.variant.composition
-    if composition.estimator is None:
+    """Scores of the estimator, if the composition has one, with what they cost."""
+    if cell.variant.composition.estimator is None:
         return None
-    part = next(part for part in composition.parts if part.kind == "score")
-    if number > 1:
-        with bench.announcer.stage("score", part.name) as stage, cost.measure("score"):
-            return score(
-                bench.model, composition.estimator, cell.calibration, cell.seed, stage.progress
-            )
+    found = _dense_scores(cell) if number == 1 else _score(cell)
+    cost.add("score", found.seconds, found.peak_memory_bytes)
+    return found
+
+
+def _dense_scores(cell: PruneCell) -> ScoreSet:
+    """Scores of the dense model: made once, then from the cache."""
+    bench = cell.bench
+    part = next(part for part in cell.asked.parts if part.kind == "score")
     key = short_key(
         bench.model.identity,
         bench.held.model_dump(),
@@ -157,19 +156,21 @@ def _scores(cell: PruneCell, cost: Cost, number: int) -> ScoreSet | None:
     path = bench.store.cache / "scores" / f"{key}.json"
     found = bench.scores.get(key) or read_scores(path)
     if found is None:
-        own = bench.cost()
-        with bench.announcer.stage("score", part.name) as stage, own.measure("score"):
-            found = score(
-                bench.model, composition.estimator, cell.calibration, cell.seed, stage.progress
-            )
-        found = replace(
-            found, seconds=own.seconds["score"], peak_memory_bytes=own.peak_memory_bytes
-        )
+        found = _score(cell)
         if not found.weights:
             write_atomically(path, found.to_json().encode())
     bench.scores[key] = found
-    cost.add("score", found.seconds, found.peak_memory_bytes)
     return found
+
+
+def _score(cell: PruneCell) -> ScoreSet:
+    """Run the estimator on the live model."""
+    bench, estimator = cell.bench, cell.variant.composition.estimator
+    assert estimator is not None
+    cost = bench.cost()
+    with bench.announcer.stage("score", estimator.name) as stage, cost.measure("score"):
+        found = score(bench.model, estimator, cell.calibration, cell.seed, stage.progress)
+    return replace(found, seconds=cost.seconds["score"], peak_memory_bytes=cost.peak_memory_bytes)
 
 
 def read_scores(path: Path) -> ScoreSet | None:
