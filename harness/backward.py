@@ -8,6 +8,7 @@ runs each again with a graph, and drops it when its layers' gradients have been 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.model import Model
+from harness.model import Model, out_in
 from harness.plugin import Batch, LayerInfo
 from harness.walk import leaves, map_leaves
 
@@ -40,7 +41,8 @@ class _Tape:
 
     def __init__(self) -> None:
         self.runs: list[_Run] = []
-        self._waiting: dict[int, tuple[Tensor, int]] = {}
+        # By id of the tensor outside; a run that reads it keeps it alive.
+        self._readers: Counter[int] = Counter()
         self._arrived: dict[int, Tensor] = {}
 
     def run(self, block: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -69,9 +71,7 @@ class _Tape:
         with torch.no_grad():
             output = forward(*args, **kwargs)
         handed = map_leaves(output, hand_on)
-        for original, _ in stand_ins.values():
-            count = self._waiting.get(id(original), (original, 0))[1]
-            self._waiting[id(original)] = (original, count + 1)
+        self._readers.update(stand_ins.keys())
         self.runs.append(_Run(block, args, kwargs, list(stand_ins.values()), outputs))
         return handed
 
@@ -79,15 +79,13 @@ class _Tape:
         """Add up what a block says of its inputs; pass it on where all readers have spoken."""
         for (original, _), gradient in zip(run.inputs, gradients, strict=True):
             key = id(original)
-            count = self._waiting[key][1] - 1
-            self._waiting[key] = (original, count)
+            self._readers[key] -= 1
             if gradient is not None:
                 before = self._arrived.get(key)
                 self._arrived[key] = gradient if before is None else before + gradient
-            if count == 0:
-                del self._waiting[key]
-                if key in self._arrived:  # graphs between blocks may share parts
-                    torch.autograd.backward(original, self._arrived.pop(key), retain_graph=True)
+            if self._readers[key] == 0 and key in self._arrived:
+                # Graphs between blocks may share parts.
+                torch.autograd.backward(original, self._arrived.pop(key), retain_graph=True)
 
 
 def gradients(model: Model, batch: Batch) -> Iterator[tuple[LayerInfo, Tensor]]:
@@ -99,14 +97,11 @@ def gradients(model: Model, batch: Batch) -> Iterator[tuple[LayerInfo, Tensor]]:
     with torch.enable_grad(), _cut(model, tape):
         loss = model.loaded.loss(batch)
         torch.autograd.backward(loss)
-    of_block: dict[nn.Module, list[LayerInfo]] = {}
-    for tower in model.towers:
-        for index, (_, block) in enumerate(tower.blocks):
-            of_block[block] = [
-                layer
-                for layer in model.layers
-                if layer.tower == tower.name and layer.block == index
-            ]
+    of_block = {
+        block: model.layers_of(tower.name, index)
+        for tower in model.towers
+        for index, (_, block) in enumerate(tower.blocks)
+    }
     while tape.runs:
         run = tape.runs.pop()
         layers = of_block[run.block]
@@ -115,11 +110,11 @@ def gradients(model: Model, batch: Batch) -> Iterator[tuple[LayerInfo, Tensor]]:
         del run, inputs
         for layer in layers:
             gradient = weights.pop(0)
-            yield layer, _as_out_in(model, layer, gradient)
+            yield layer, out_in(model.module(layer), gradient).float()
 
 
 def _differentiate(
-    model: Model, run: _Run, layers: list[LayerInfo]
+    model: Model, run: _Run, layers: Sequence[LayerInfo]
 ) -> tuple[list[Tensor], list[Tensor | None]]:
     """Run a block again, with a graph: gradients of its layers' weights and of its inputs."""
     weights = [model.module(layer).get_parameter("weight") for layer in layers]
@@ -149,19 +144,13 @@ def _differentiate(
     return own, list(found[len(weights) :])
 
 
-def _as_out_in(model: Model, layer: LayerInfo, gradient: Tensor) -> Tensor:
-    is_transposed = type(model.module(layer)).__name__ == "Conv1D"
-    return (gradient.t() if is_transposed else gradient).float()
-
-
 @contextmanager
 def _cut(model: Model, tape: _Tape) -> Iterator[None]:
     """Make every block of every tower run through the tape."""
-    blocks = [block for tower in model.towers for _, block in tower.blocks]
     try:
-        for block in blocks:
+        for block in model.blocks:
             block.forward = partial(tape.run, block, block.forward)
         yield
     finally:
-        for block in blocks:
+        for block in model.blocks:
             vars(block).pop("forward", None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +47,15 @@ class Model:
         return tuple(self.loaded.towers)
 
     @property
+    def blocks(self) -> list[nn.Module]:
+        """The blocks of all towers in forward order."""
+        return [block for tower in self.towers for _, block in tower.blocks]
+
+    def layers_of(self, tower: str, block: int) -> tuple[LayerInfo, ...]:
+        """The prunable layers of one block."""
+        return tuple(i for i in self.layers if i.tower == tower and i.block == block)
+
+    @property
     def device(self) -> torch.device:
         return next(self.loaded.module.parameters()).device
 
@@ -69,22 +77,17 @@ class Model:
         """One hash of `identity`."""
         return hash_of(dict(self.identity))
 
-    @contextmanager
-    def dense_weights(self) -> Iterator[None]:
-        """Put the prunable weights back on exit, bit for bit."""
-        saved = {layer: self.weight(layer).to("cpu", copy=True) for layer in self.layers}
-        try:
-            yield
-        finally:
-            for layer, weight in saved.items():
-                self.weight(layer).copy_(weight)
-
 
 def matrix(module: nn.Module) -> Tensor:
     """The weight of a linear layer as a view (out, in)."""
     weight = module.weight
     assert isinstance(weight, Tensor)
-    return weight.detach().t() if type(module).__name__ == "Conv1D" else weight.detach()
+    return out_in(module, weight.detach())
+
+
+def out_in(module: nn.Module, tensor: Tensor) -> Tensor:
+    """View a tensor that lies like a layer's weight as (out, in); GPT-2's Conv1D is (in, out)."""
+    return tensor.t() if type(module).__name__ == "Conv1D" else tensor
 
 
 def group_layers(layers: Sequence[LayerInfo], granularity: Granularity) -> list[Group]:

@@ -35,7 +35,7 @@ class Session:
         self._calibration = calibration
         self.rng = torch.Generator().manual_seed(seed)
         self.progress = progress
-        self._blocks = [block for tower in model.towers for _, block in tower.blocks]
+        self._blocks = model.blocks
         self._position = _block_positions(model)
         self._perturbed: list[tuple[LayerInfo, Tensor]] = []
         self._trace: tuple[Batch, list[Any]] | None = None

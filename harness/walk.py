@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from harness.activations import InputStatistics, SharedTokens, collecting_hook
 from harness.errors import RunError
 from harness.model import Model
-from harness.plugin import Batch, LayerInfo, Statistic, Statistics, Tower
+from harness.plugin import Batch, Statistic, Statistics, Tower
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class BlockVisit:
     def __init__(self, walk: TowerWalk, index: int) -> None:
         self._walk = walk
         self.index = index
-        self.layers = walk.layers_of(index)
+        self.layers = walk.model.layers_of(walk.tower.name, index)
 
     def statistics(self, kinds: AbstractSet[Statistic]) -> dict[str, Statistics]:
         """Run the block on every batch and sum up the inputs of its prunable layers, by name."""
@@ -83,13 +83,6 @@ class TowerWalk:
             yield BlockVisit(self, index)
             for number in range(len(self.traces)):
                 self.advance(index, number)
-
-    def layers_of(self, index: int) -> tuple[LayerInfo, ...]:
-        return tuple(
-            layer
-            for layer in self.model.layers
-            if layer.tower == self.tower.name and layer.block == index
-        )
 
     def replay(self, index: int, number: int, collectors: Sequence[InputStatistics] = ()) -> Any:
         """Run block `index` alone on batch `number`; returns what the block returns."""
