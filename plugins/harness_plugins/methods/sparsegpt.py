@@ -72,8 +72,8 @@ class SparseGPT:
 
         if pattern is None:
             return _sweep(job, self.damping, self.columns, self.columns, by_share)
-        width = self.columns - self.columns % pattern.of or pattern.of
-        return _sweep(job, self.damping, width, pattern.of, by_pattern)
+        block = self.columns - self.columns % pattern.of or pattern.of  # no group is cut in two
+        return _sweep(job, self.damping, block, pattern.of, by_pattern)
 
 
 @dataclass(frozen=True)
@@ -118,17 +118,16 @@ def _sweep(job: LayerJob, damping: float, block: int, width: int, choose: Choose
     keep = torch.empty_like(weight, dtype=torch.bool)
     error = 0.0
     for start in range(0, weight.shape[1], block):
-        inner = weight[:, start : start + block]  # a view: what is changed here is changed there
-        stop = start + inner.shape[1]
+        stop = min(start + block, weight.shape[1])
+        inner, kept = weight[:, start:stop], keep[:, start:stop]  # views: both are written to
         upper = factor.upper[start:stop, start:stop]
         diagonal = upper.diagonal()
         errors = torch.zeros_like(inner)
         for i in range(stop - start):
             if i % width == 0:
                 ahead = slice(i, min(i + width, stop - start))
-                chosen = choose(start + i, inner[:, ahead], diagonal[ahead])
-                keep[:, start:stop][:, ahead] = chosen
-            pruned = inner[:, i].masked_fill(keep[:, start + i], 0) / diagonal[i]
+                kept[:, ahead] = choose(start + i, inner[:, ahead], diagonal[ahead])
+            pruned = inner[:, i].masked_fill(kept[:, i], 0) / diagonal[i]
             inner[:, i:] -= torch.outer(pruned, upper[i, i:])
             errors[:, i] = pruned
         weight[:, stop:] -= errors @ factor.upper[start:stop, stop:]
