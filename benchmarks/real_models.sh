@@ -2,9 +2,15 @@
 # Real weights on real data: the runs behind docs/benchmarks/real-models.md.
 #
 #     DATA=… MODELS=… SMOLLM2=… OUT=… benchmarks/real_models.sh [vit|blip|stories|smollm2 …]
+#
+# PRUNERS, SPARSITIES and SEEDS change what is run.
 set -euo pipefail
 cd "$(dirname "$0")"
-pruners=(--pruner magnitude,wanda,ecoflap --sparsity 0.3,0.5,0.6)
+pruners=(
+    --pruner "${PRUNERS:-magnitude,wanda,ecoflap}"
+    --sparsity "${SPARSITIES:-0.3,0.5,0.6}"
+    --seed "${SEEDS:-0}"
+)
 photos=(--images "short=256 crop=224 mean=0.5 std=0.5")
 
 vit() {
@@ -31,8 +37,7 @@ stories() {
 }
 
 smollm2() {
-    harness run --model "$SMOLLM2" --pruner magnitude,wanda,ecoflap,ecoflap-exact \
-        --sparsity 0.3,0.5,0.6 --tasks wikitext/w512 --limit 12 \
+    harness run --model "$SMOLLM2" "${pruners[@]}" --tasks wikitext/w512 --limit 12 \
         --data "wikitext=$DATA/text/wikitext-2" --results "$OUT/smollm2" --batch-size 4 \
         --calibration "text=$DATA/text/wikitext-2/wiki.valid.tokens window=128"
 }
