@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from torch import Tensor
@@ -22,6 +23,7 @@ from harness.scoring import ScoreSet
 from harness.session import Progress
 from harness.spec import RunSpec, TaskSpec
 from harness.store import Store
+from harness.training import TrainStream, open_train_stream
 
 
 @dataclass
@@ -69,13 +71,13 @@ class Bench:
     _dense: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for layer in self.model.layers:
-            self._dense[layer.name] = self.model.weight(layer).to("cpu", copy=True)
+        for name, parameter in self.model.loaded.module.named_parameters():
+            self._dense[name] = parameter.detach().to("cpu", copy=True)
 
     def restore_dense(self) -> None:
-        """Put the prunable weights back, bit for bit."""
-        for layer in self.model.layers:
-            self.model.weight(layer).copy_(self._dense[layer.name])
+        """Put all parameters back, bit for bit."""
+        for name, parameter in self.model.loaded.module.named_parameters():
+            parameter.detach().copy_(self._dense[name])
 
     def calibration(self, seed: int) -> CalibrationSet:
         """The calibration set of that seed, drawn on first use."""
@@ -85,6 +87,11 @@ class Bench:
                     self.spec.calibration, seed, self.model, self.plugins, self.cache
                 )
         return self._calibrations[seed]
+
+    @cached_property
+    def train_stream(self) -> TrainStream:
+        """Where searchers and fine-tuning get their samples."""
+        return open_train_stream(self.spec.train, self.model, self.plugins, self.cache)
 
     @property
     def model_name(self) -> str:

@@ -46,6 +46,7 @@ def make_target(
         keep = sum(pattern_keep(layer, pattern) for layer in layers)
         return Target(
             sparsity=sparsity,
+            numel=numel,
             keep=keep,
             min_keep={layer.name: pattern_keep(layer, pattern) for layer in layers},
         )
@@ -57,7 +58,7 @@ def make_target(
             f"sparsity {sparsity:g} cannot be met when no layer may exceed p_max {cap:g}; "
             f"the cap must be at least the sparsity"
         )
-    return Target(sparsity=sparsity, keep=keep, min_keep=min_keep)
+    return Target(sparsity=sparsity, numel=numel, keep=keep, min_keep=min_keep)
 
 
 def pattern_keep(layer: LayerInfo, pattern: Pattern) -> int:

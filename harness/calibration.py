@@ -15,7 +15,7 @@ from harness.model import Model
 from harness.plugin import Batch, Perplexity, Sample
 from harness.plugin.manager import Plugins
 from harness.record import CalibrationIdentity
-from harness.spec import CalibrationSpec, SubsetSpec
+from harness.spec import CalibrationSpec, SourceSpec, SubsetSpec
 
 INPUT_DIGITS = 16
 
@@ -69,16 +69,8 @@ def draw_calibration(
     Raises:
         InputError: No source is given or known, or it has too few samples.
     """
-    name = spec.source or (model.bundled.given.calibration if model.bundled else None)
-    if name is None:
-        sources = ", ".join(provider.name for provider in plugins.calibration_sources)
-        raise InputError(
-            f"model {model.spec.name} has no calibration source of its own; "
-            f"say --calibration SOURCE[=PATH] with one of {sources}"
-        )
-    source = instantiate(plugins.calibration_sources.get(name), spec.options)
-    encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
-    pool = take_subset(source.samples(spec.path, cache, encode), spec.subset)
+    own = model.bundled.given.calibration if model.bundled else None
+    name, pool = read_source(spec, own, "calibration", model, plugins, cache)
     if len(pool) < spec.samples:
         raise InputError(
             f"calibration source {name} holds {len(pool)} samples, {spec.samples} are asked for"
@@ -86,6 +78,30 @@ def draw_calibration(
     order = list(range(len(pool)))
     random.Random(f"calibration {seed}").shuffle(order)
     return CalibrationSet(name, [pool[index] for index in order[: spec.samples]])
+
+
+def read_source(
+    spec: SourceSpec, own: str | None, what: str, model: Model, plugins: Plugins, cache: Path
+) -> tuple[str, Sequence[Sample]]:
+    """All samples of a source's asked part, with the source's name.
+
+    Args:
+        own: Name of the model's own source, if it has one.
+        what: The option that names a source: ``calibration`` or ``train``.
+
+    Raises:
+        InputError: No source is given or known.
+    """
+    name = spec.source or own
+    if name is None:
+        sources = ", ".join(provider.name for provider in plugins.calibration_sources)
+        raise InputError(
+            f"model {model.spec.name} has no {what} source of its own; "
+            f"say --{what} SOURCE[=PATH] with one of {sources}"
+        )
+    source = instantiate(plugins.calibration_sources.get(name), spec.options)
+    encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
+    return name, take_subset(source.samples(spec.path, cache, encode), spec.subset)
 
 
 def take_subset(samples: Sequence[Sample], subset: SubsetSpec | None) -> Sequence[Sample]:

@@ -1,8 +1,10 @@
 """Pruned weights on disk: as a cache for the next run, and as a folder for the world.
 
-The cache holds masks as packed bits, and the layers whose remaining weights changed in full. The
-folder is what the model's family saves, with its record as ``harness.json``: what was pruned how,
-and the digest that the weights must have when they are read again.
+The cache holds masks as packed bits, and the layers whose remaining weights changed in full, or
+all parameters where the model was trained. The folder is what the model's family saves, with its
+record as ``harness.json``: what was pruned how, and the digest that the weights must have when they
+are read again. A model without its removed units has ``structure.json`` as well, which says where
+its smaller tensors lie in the full ones.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from safetensors.torch import save
 from harness.errors import CheckpointError
 from harness.masks import masks_digest, pack, unpack
 from harness.model import Model, weights_digest
+from harness.plugin.shapes import write_shapes
 from harness.pruning import Pruned
 from harness.record import PruneRecord
 from harness.store import encode, read_record, write_atomically
+from harness.structure import shrunken, structure_of
 
 MANIFEST = "harness.json"
 
@@ -25,6 +29,9 @@ MANIFEST = "harness.json"
 def cache_pruned(path: Path, model: Model, pruned: Pruned) -> None:
     """Keep masks and updated weights so that another task need not prune again."""
     tensors = {f"mask:{name}": pack(keep) for name, keep in pruned.masks.items()}
+    if pruned.trained_on:
+        for name, parameter in model.loaded.module.named_parameters():
+            tensors[f"parameter:{name}"] = parameter.detach().cpu().contiguous()
     for layer in model.layers:
         if layer.name in pruned.updated:
             tensors[f"weight:{layer.name}"] = model.weight(layer).cpu().contiguous()
@@ -42,6 +49,9 @@ def apply_cached(path: Path, model: Model, record: PruneRecord) -> bool:
     try:
         with safe_open(path, framework="pt") as file:
             names = set(file.keys())
+            for name, parameter in model.loaded.module.named_parameters():
+                if f"parameter:{name}" in names:
+                    parameter.detach().copy_(file.get_tensor(f"parameter:{name}"))
             for layer in model.layers:
                 keep = unpack(file.get_tensor(f"mask:{layer.name}"), layer.shape)
                 masks[layer.name] = keep
@@ -63,7 +73,14 @@ def save_pruned(folder: Path, model: Model, record: PruneRecord) -> None:
     """
     if folder.exists() and any(folder.iterdir()):
         raise CheckpointError(f"{folder}: is not empty; nothing is overwritten")
-    model.loaded.save(folder)
+    if record.got.is_shrunk:
+        structure = structure_of(model)
+        cuts = structure.cuts(structure.kept())
+        with shrunken(model):
+            model.loaded.save(folder)
+        write_shapes(folder, cuts)
+    else:
+        model.loaded.save(folder)
     write_atomically(folder / MANIFEST, encode(record))
 
 

@@ -10,14 +10,14 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import InputError, UnknownNameError
-from harness.plugin import BudgetAllocator, LocalPruner, Recipe, ScoreEstimator
+from harness.plugin import BudgetAllocator, LocalPruner, Recipe, ScoreEstimator, Searcher
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
 from harness.record import PartIdentity
 from harness.spec import PrunerSpec, Setting, explain
 
 T = TypeVar("T")
-Kind = Literal["score", "budget", "local"]
+Kind = Literal["score", "budget", "local", "search", "task"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class Composition:
     estimator: ScoreEstimator | None
     allocator: BudgetAllocator | None
     pruners: tuple[LocalPruner, ...]
+    searcher: Searcher | None
     parts: tuple[PartIdentity, ...]
     headroom: float | None
     rounds: int
@@ -35,12 +36,13 @@ class Composition:
 
     @property
     def is_dense(self) -> bool:
-        return not self.pruners
+        return not self.pruners and self.searcher is None
 
     @property
     def exact(self) -> bool:
         """Whether the budget is met to the weight."""
-        return all(getattr(part, "exact", True) for part in (self.allocator, *self.pruners))
+        parts = (self.allocator, *self.pruners)
+        return self.searcher is None and all(getattr(part, "exact", True) for part in parts)
 
     @property
     def needs_calibration(self) -> bool:
@@ -50,7 +52,7 @@ class Composition:
     @property
     def is_seeded(self) -> bool:
         """Whether the seed can change the outcome."""
-        parts = [self.estimator, *self.pruners]
+        parts = [self.estimator, *self.pruners, self.searcher]
         return self.needs_calibration or any(not is_data_free(p) for p in parts if p is not None)
 
     def cap(self, sparsity: float) -> float | None:
@@ -74,7 +76,8 @@ def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
     """
     recipe = plugins.recipes.get(spec.recipe).given if spec.recipe else _empty_recipe()
     score = spec.score or recipe.score
-    local = spec.local if spec.local is not None else recipe.local
+    local = () if spec.search else recipe.local if spec.local is None else spec.local
+    search = spec.search or (None if spec.local else recipe.search)
     settings = {**recipe.settings, **spec.settings}
     parts: list[PartIdentity] = []
     used: set[str] = set()
@@ -91,14 +94,16 @@ def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
     budget = spec.budget or recipe.budget
     allocator = build("budget", budget, plugins.budget_allocators) if local else None
     pruners = tuple(build("local", name, plugins.local_pruners) for name in local)
+    searcher = build("search", search, plugins.searchers) if search else None
     if pruners and getattr(pruners[0], "refines", False):
         raise InputError(f"local={local[0]} refines a mask; chain it: local=wanda+{local[0]}")
-    _refuse_unused(settings, used, [estimator, allocator, *pruners])
+    _refuse_unused(settings, used, [estimator, allocator, searcher, *pruners])
     return Composition(
         label=spec.label,
         estimator=estimator,
         allocator=allocator,
         pruners=pruners,
+        searcher=searcher,
         parts=tuple(parts),
         headroom=recipe.headroom,
         rounds=recipe.rounds,
@@ -129,9 +134,7 @@ def instantiate(provider: Provider[type[T]], options: Mapping[str, Setting]) -> 
         raise InputError(f"{provider.name}: {explain(error)}") from None
 
 
-def identify_part(
-    kind: Literal["score", "budget", "local", "task"], provider: Provider[Any], part: object
-) -> PartIdentity:
+def identify_part(kind: Kind, provider: Provider[Any], part: object) -> PartIdentity:
     """Name, origin, source and all options of a part."""
     options = dataclasses.asdict(part) if dataclasses.is_dataclass(type(part)) else {}  # type: ignore[call-overload]
     return PartIdentity(
@@ -147,10 +150,10 @@ def identify_part(
 def _refuse_unused(settings: Mapping[str, Setting], used: set[str], parts: list[Any]) -> None:
     for key in settings:
         if key not in used:
-            kinds = ("score", "budget", "local", "local", "local")
+            kinds = ["score", "budget", "search", *["local"] * (len(parts) - 3)]
             known = {
                 f"{kind}.{field.name}"
-                for kind, part in zip(kinds, parts, strict=False)
+                for kind, part in zip(kinds, parts, strict=True)
                 if part is not None and _has_options(type(part))
                 for field in dataclasses.fields(part)
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from harness.grid import Variant
 from harness.prune_cell import PruneCell
 from harness.record import Comparison, EvalAsked, EvalGot, EvalRecord, PruneRecord, key_of
 from harness.statistics import Items, make_items, paired_interval, paired_p, score_interval
+from harness.structure import shrunken
 from harness.tasks import OpenTask
 from harness.versions import library_versions
 
@@ -69,7 +71,12 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
         bench.store.cache / "samples" / f"{short_key(cell.key, library_versions(REPORTED))}.jsonl"
     )
     cost = bench.cost()
-    with bench.announcer.stage("evaluate", label) as stage, cost.measure("evaluate"):
+    without_units = shrunken(bench.model) if pruned and pruned.got.is_shrunk else nullcontext()
+    with (
+        bench.announcer.stage("evaluate", label) as stage,
+        without_units,
+        cost.measure("evaluate"),
+    ):
         evaluation = evaluate(
             bench.model,
             task,
@@ -128,8 +135,8 @@ def _got(
 
 
 def _overlap(task: OpenTask, pruned: PruneRecord | None) -> int:
-    """How many evaluated items show what the pruner was calibrated on."""
-    seen = set(pruned.got.calibrated_on) if pruned else set()
+    """How many evaluated items show what the pruner was calibrated or trained on."""
+    seen = {*pruned.got.calibrated_on, *pruned.got.trained_on} if pruned else set()
     return sum(digest[:INPUT_DIGITS] in seen for digest in task.input_digests)
 
 

@@ -9,10 +9,10 @@ from harness.budget import make_target
 from harness.composition import Composition, compose
 from harness.errors import InputError
 from harness.model import Model
-from harness.plugin import Pattern, Target
+from harness.plugin import Pattern, Target, Training
 from harness.plugin.manager import Plugins
 from harness.record import PruneRecord
-from harness.spec import PrunerSpec, RunSpec
+from harness.spec import FinetuneSpec, PrunerSpec, RunSpec
 
 DENSE = PrunerSpec(recipe="dense")
 
@@ -29,6 +29,7 @@ class Variant:
     """None where the seed cannot change anything."""
     pattern: Pattern | None = None
     is_blind: bool = False
+    finetune: Training | None = None
     saved: PruneRecord | None = None
     """Of a model that was loaded pruned."""
 
@@ -46,6 +47,10 @@ class Variant:
             return self.row
         seed = "" if self.seed is None else f" seed {self.seed}"
         return f"{self.row} {self.sparsity:g}{seed}"
+
+    @property
+    def needs_training(self) -> bool:
+        return self.finetune is not None or self.composition.searcher is not None
 
     def target(self, model: Model, number: int | None = None) -> Target:
         """The target of a round, from 1; of the last one unless said otherwise."""
@@ -94,9 +99,13 @@ def make_variants(
 
 def _grid(spec: RunSpec, plugins: Plugins) -> Iterator[Variant]:
     pattern = Pattern(spec.pattern.keep, spec.pattern.of) if spec.pattern else None
+    finetune = _training(spec.finetune) if spec.finetune else None
     for pruner in spec.pruners:
         composition = compose(pruner, plugins)
-        suffix = f" {pattern}" if pattern and not composition.is_dense else ""
+        words = [composition.label, *([str(pattern)] if pattern else [])]
+        row = " ".join(words) + (f" + {spec.finetune.label}" if spec.finetune else "")
+        if pattern and composition.searcher:
+            raise InputError(f"pruner {composition.label} prunes structure, not by --pattern")
         for sparsity in spec.sparsities:
             cap = composition.cap(sparsity)
             if cap is not None and cap < sparsity:
@@ -106,10 +115,20 @@ def _grid(spec: RunSpec, plugins: Plugins) -> Iterator[Variant]:
                 )
             for seed in spec.seeds:
                 yield Variant(
-                    row=composition.label + suffix,
+                    row=row,
                     pruner=pruner,
                     composition=composition,
                     sparsity=sparsity,
-                    seed=seed if composition.is_seeded else None,
+                    seed=seed if composition.is_seeded or finetune else None,
                     pattern=pattern,
+                    finetune=finetune,
                 )
+
+
+def _training(spec: FinetuneSpec) -> Training:
+    return Training(
+        steps=spec.steps,
+        learning_rate=spec.lr,
+        batch_size=spec.batch_size,
+        weight_decay=spec.weight_decay,
+    )

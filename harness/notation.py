@@ -4,6 +4,8 @@ pruner        ecoflap | "ecoflap p_max=0.7 score.eps=1e-2" | "score=… budget=�
 task          vqav2 | vqav2/official | vqav2@400 | imagenet@128: | wikitext/w256
 data          mini | full | ROOT | task=DIR,task=DIR
 calibration   mini | captions=DIR | "imagefolder=DIR samples=64 subset=:128"
+train         mini-train | "captions=DIR subset=100:"
+finetune      "steps=200 lr=1e-4 batch_size=16 weight_decay=0.01"
 images        "short=256 crop=224 mean=0.5 std=0.5"
 """
 
@@ -17,7 +19,7 @@ from typing import Any, TypeVar
 from harness.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
-PRUNER_KEYS = ("score", "budget", "local", "p_max")
+PRUNER_KEYS = ("score", "budget", "local", "search", "p_max")
 
 
 def split_list(text: str, convert: Callable[[str], T], what: str) -> list[T]:
@@ -98,19 +100,36 @@ def parse_data(text: str | None) -> dict[str, Any]:
 
 def parse_calibration(text: str | None) -> dict[str, Any]:
     """``SOURCE[=PATH] [samples=N] [subset=A:B] [option=value …]``."""
+    return _parse_source(text, "calibration", ("samples",))
+
+
+def parse_train(text: str | None) -> dict[str, Any]:
+    """``SOURCE[=PATH] [subset=A:B] [option=value …]``."""
+    return _parse_source(text, "train", ())
+
+
+def _parse_source(text: str | None, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
     if text is None:
         return {}
     first, *rest = shlex.split(text) or [""]
     source, _, path = first.partition("=")
     content: dict[str, Any] = {"source": source, **({"path": path} if path else {})}
-    for key, value in _key_values(rest, "calibration"):
+    for key, value in _key_values(rest, what):
         if key == "subset":
             content[key] = parse_subset(value)
-        elif key == "samples":
+        elif key in keys:
             content[key] = parse_scalar(value)
         else:
             content.setdefault("options", {})[key] = parse_scalar(value)
     return content
+
+
+def parse_finetune(text: str | None) -> dict[str, Any] | None:
+    """``steps=200 [lr=1e-4] [batch_size=16] [weight_decay=0.01]``."""
+    if text is None:
+        return None
+    pairs = _key_values(shlex.split(text), "finetune")
+    return {key: parse_scalar(value) for key, value in pairs}
 
 
 def parse_images(text: str | None) -> dict[str, Any] | None:

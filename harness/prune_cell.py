@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness.bench import Bench, short_key
+from harness.bench import Bench, RunningStage, short_key
 from harness.budget import Budget, allocate, describe
 from harness.calibration import CalibrationSet
 from harness.checkpoint import apply_cached, cache_pruned
@@ -14,11 +15,12 @@ from harness.errors import RunError
 from harness.grid import Variant
 from harness.masks import masks_digest, verify
 from harness.model import weights_digest
-from harness.plugin import Target
+from harness.plugin import Shrinks, Target, Training
 from harness.pruning import Fine, Pruned, prune
 from harness.record import PruneAsked, PruneGot, PruneRecord, key_of
 from harness.scoring import ScoreSet, score
 from harness.store import write_atomically
+from harness.training import TrainingSession, fine_tune, training_session
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def make_prune_cell(bench: Bench, variant: Variant) -> PruneCell:
         seed=variant.seed,
         calibration=calibration.identity if calibration else None,
         rounds=composition.rounds,
+        train=bench.train_stream.identity if variant.needs_training else None,
+        finetune=asdict(variant.finetune) if variant.finetune else None,
     )
     return PruneCell(bench, variant, seed, calibration, asked)
 
@@ -80,10 +84,89 @@ def ensure_pruned(cell: PruneCell) -> PruneRecord:
 
 
 def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
-    """Score, allocate, prune, as many rounds as the recipe has; verify."""
+    """Prune in one shot or search, fine-tune if asked; verify."""
     bench, model, composition = cell.bench, cell.bench.model, cell.variant.composition
-    label, cost = cell.variant.label, cell.bench.cost()
-    pruned = Pruned()
+    label, cost = cell.variant.label, bench.cost()
+    pruned, budget = _search(cell, cost) if composition.searcher else _one_shot(cell, cost)
+    if cell.variant.finetune:
+        _fine_tune(cell, pruned, cell.variant.finetune, cost)
+    with bench.announcer.stage("verify", label), cost.measure("verify"):
+        report = verify(
+            model, pruned.masks, budget.keep, pruned.zeros_of_dense, exact=composition.exact
+        )
+    got = PruneGot(
+        target_keep=cell.variant.target(model).keep,
+        sparsity=report,
+        budget=budget.keep,
+        masks=masks_digest(pruned.masks),
+        weights=weights_digest(model.loaded.module),
+        calibrated_on=cell.calibration.inputs if cell.calibration else (),
+        trained_on=pruned.trained_on,
+        units=pruned.units,
+        is_shrunk=bool(pruned.units) and isinstance(model.loaded, Shrinks),
+        notes=pruned.notes,
+    )
+    record = PruneRecord(
+        model=bench.model_name,
+        pruner=cell.variant.row,
+        asked=cell.asked,
+        got=got,
+        circumstances=bench.circumstances(cost, cell.variant),
+    )
+    return record, pruned
+
+
+def _search(cell: PruneCell, cost: Cost) -> tuple[Pruned, Budget]:
+    """Let the searcher find the units that stay, take out the others, retrain."""
+    bench, searcher, label = cell.bench, cell.variant.composition.searcher, cell.variant.label
+    assert searcher is not None
+    with (
+        bench.announcer.stage("search", label) as stage,
+        cost.measure("search"),
+        _training(cell, stage) as session,
+    ):
+        structure = session.structure
+        units = searcher.search(session, cell.variant.target(bench.model))
+        session.drop_gates()
+        masks = structure.masks(units)
+        structure.clear(units, masks)
+        fine_tune(session, searcher.retraining, masks)
+    pruned = Pruned(
+        masks=masks,
+        zeros_of_dense=sum(
+            int(((bench.model.weight(i) == 0).cpu() & masks[i.name]).sum())
+            for i in bench.model.layers
+        ),
+        units={name: int(stays.sum()) for name, stays in units.items()},
+        trained_on=tuple(sorted(session.seen)),
+    )
+    return pruned, Budget({name: int(keep.sum()) for name, keep in masks.items()})
+
+
+def _fine_tune(cell: PruneCell, pruned: Pruned, training: Training, cost: Cost) -> None:
+    """Train what pruning left; what it saw is noted beside what was seen before."""
+    bench = cell.bench
+    with (
+        bench.announcer.stage("train", cell.variant.label) as stage,
+        cost.measure("train"),
+        _training(cell, stage) as session,
+    ):
+        fine_tune(session, training, pruned.masks)
+    pruned.trained_on = tuple(sorted({*pruned.trained_on, *session.seen}))
+
+
+def _training(cell: PruneCell, stage: RunningStage) -> AbstractContextManager[TrainingSession]:
+    """The live model in training, on what the calibration set does not hold."""
+    bench, calibration = cell.bench, cell.calibration
+    shown = calibration.inputs if calibration else ()
+    return training_session(bench.model, bench.train_stream, cell.seed, stage.progress, shown)
+
+
+def _one_shot(cell: PruneCell, cost: Cost) -> tuple[Pruned, Budget]:
+    """Score, allocate, prune, as many rounds as the recipe has."""
+    bench, model, composition = cell.bench, cell.bench.model, cell.variant.composition
+    label = cell.variant.label
+    pruned, budget = Pruned(), Budget({})
     for number in range(1, composition.rounds + 1):
         scores = _scores(cell, cost, number)
         budget = _allocate(cell, scores, cell.variant.target(model, number), cost)
@@ -97,27 +180,7 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
         )
         with bench.announcer.stage("prune", label) as stage, cost.measure("prune"):
             pruned = prune(model, fine, cell.calibration, stage.progress)
-    with bench.announcer.stage("verify", label), cost.measure("verify"):
-        report = verify(
-            model, pruned.masks, budget.keep, pruned.zeros_of_dense, exact=composition.exact
-        )
-    got = PruneGot(
-        target_keep=cell.variant.target(model).keep,
-        sparsity=report,
-        budget=budget.keep,
-        masks=masks_digest(pruned.masks),
-        weights=weights_digest(model.loaded.module),
-        calibrated_on=cell.calibration.inputs if cell.calibration else (),
-        notes=pruned.notes,
-    )
-    record = PruneRecord(
-        model=bench.model_name,
-        pruner=cell.variant.row,
-        asked=cell.asked,
-        got=got,
-        circumstances=bench.circumstances(cost, cell.variant),
-    )
-    return record, pruned
+    return pruned, budget
 
 
 def _allocate(cell: PruneCell, scores: ScoreSet | None, target: Target, cost: Cost) -> Budget:

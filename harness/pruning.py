@@ -31,6 +31,10 @@ class Pruned:
     """Layers whose remaining weights changed as well."""
     notes: dict[str, dict[str, float]] = field(default_factory=dict)
     zeros_of_dense: int = 0
+    units: dict[str, int] = field(default_factory=dict)
+    """Unit group -> units that stay, where structure was pruned."""
+    trained_on: tuple[str, ...] = ()
+    """Hashes of what the train stream gave; then every parameter may have changed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ class Entry(BaseModel):
 class PartIdentity(Entry):
     """One plugged-in part, so that an edited plugin is never taken for the old one."""
 
-    kind: Literal["score", "budget", "local", "task"]
+    kind: Literal["score", "budget", "local", "search", "task"]
     name: str
     distribution: str
     version: str
@@ -40,6 +40,15 @@ class CalibrationIdentity(Entry):
     source: str
     samples: int
     digest: str
+
+
+class TrainIdentity(Entry):
+    """The train stream: which samples it draws from, and in which order."""
+
+    source: str
+    samples: int
+    digest: str
+    """Hash of ids, prompts, targets and image names; the images themselves are not read for it."""
 
 
 class Held(Entry):
@@ -66,6 +75,13 @@ class PruneAsked(Entry):
     """None where neither calibration data nor chance plays a part."""
     calibration: CalibrationIdentity | None
     rounds: int = 1
+    train: TrainIdentity | None = None
+    """The train stream of a searcher or of fine-tuning; None = pruned in one shot."""
+    finetune: Options | None = None
+
+    @property
+    def is_retrained(self) -> bool:
+        return self.train is not None
 
 
 class GroupSparsity(Entry):
@@ -101,6 +117,12 @@ class PruneGot(Entry):
     """Digest of the pruned model's weights."""
     calibrated_on: tuple[str, ...] = ()
     """Hashes of the images or tokens of the calibration set, 16 digits each."""
+    trained_on: tuple[str, ...] = ()
+    """The same of what the train stream gave."""
+    units: Mapping[str, int] = {}
+    """Unit group -> units that stay, where structure was pruned."""
+    is_shrunk: bool = False
+    """Whether the model is evaluated and saved without its removed units."""
     notes: Mapping[str, Mapping[str, float]] = {}
     """Layer -> what its pruner noted."""
 

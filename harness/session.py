@@ -137,8 +137,17 @@ def _standing_in(blocks: Sequence[nn.Module], outputs: Sequence[Any]) -> Iterato
 @contextmanager
 def left_as_found(model: Model, who: str) -> Iterator[None]:
     """Modes, requires_grad and RNG state are put back; changed weights are an error."""
+    before = weights_digest(model.loaded.module)
+    with state_restored(model):
+        yield
+    if weights_digest(model.loaded.module) != before:
+        raise RunError(f"{who} left the model's weights changed; use session.perturbed")
+
+
+@contextmanager
+def state_restored(model: Model) -> Iterator[None]:
+    """Everything but the weights is put back: modes, requires_grad and RNG state."""
     module = model.loaded.module
-    before = weights_digest(module)
     modes = {part: part.training for part in module.modules()}
     wants_grad = {parameter: parameter.requires_grad for parameter in module.parameters()}
     rng_state = torch.get_rng_state()
@@ -153,5 +162,3 @@ def left_as_found(model: Model, who: str) -> Iterator[None]:
         torch.set_rng_state(rng_state)
         if cuda_states:
             torch.cuda.set_rng_state_all(cuda_states)
-    if weights_digest(module) != before:
-        raise RunError(f"{who} left the model's weights changed; use session.perturbed")

@@ -53,15 +53,18 @@ class PrunerSpec(Spec):
     score: str | None = None
     budget: str | None = None
     local: tuple[str, ...] | None = None
+    search: str | None = None
     p_max: Sparsity | None = None
     """Cap on the sparsity of every layer, instead of the recipe's own."""
     settings: Mapping[str, Setting] = {}
-    """``<kind>.<option>`` -> value, kind one of score, budget, local."""
+    """``<kind>.<option>`` -> value, kind one of score, budget, local, search."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        if self.recipe is None and self.local is None:
-            raise ValueError("a pruner is a recipe's name or at least local=NAME")
+        if self.recipe is None and self.local is None and self.search is None:
+            raise ValueError("a pruner is a recipe's name or at least local=NAME or search=NAME")
+        if self.search and (self.score or self.budget or self.local):
+            raise ValueError(f"search={self.search} stands alone, without score, budget and local")
         return self
 
     @property
@@ -71,6 +74,7 @@ class PrunerSpec(Spec):
         words += [f"score={self.score}"] if self.score else []
         words += [f"budget={self.budget}"] if self.budget else []
         words += [f"local={'+'.join(self.local)}"] if self.local else []
+        words += [f"search={self.search}"] if self.search else []
         words += [f"p_max={self.p_max:g}"] if self.p_max is not None else []
         words += [f"{key}={value}" for key, value in sorted(self.settings.items())]
         return " ".join(words)
@@ -86,17 +90,37 @@ class SubsetSpec(Spec):
         return f"@{self.start}:{'' if self.stop is None else self.stop}"
 
 
-class CalibrationSpec(Spec):
-    """Where the calibration set is drawn from."""
+class SourceSpec(Spec):
+    """Where samples with targets come from."""
 
     source: str | None = None
     """None = the model's own; an error for models that have none."""
     path: Path | None = None
-    samples: int = Field(default=128, gt=0)
     subset: SubsetSpec | None = None
     """Draw from this slice only, so that the rest can be evaluated."""
     options: Mapping[str, Setting] = {}
     """The source's own options."""
+
+
+class CalibrationSpec(SourceSpec):
+    """Where the calibration set is drawn from, and how large it is."""
+
+    samples: int = Field(default=128, gt=0)
+
+
+class FinetuneSpec(Spec):
+    """Training after pruning in which zeros stay zero; see `harness.plugin.Training`."""
+
+    steps: int = Field(gt=0)
+    lr: float = Field(default=1e-4, gt=0)
+    batch_size: int = Field(default=16, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+
+    @property
+    def label(self) -> str:
+        """``finetune steps=200 lr=0.0001``: what stands behind a row's name."""
+        changed = self.model_dump(exclude_defaults=True)
+        return " ".join(["finetune", *(f"{key}={value:g}" for key, value in changed.items())])
 
 
 class GenerationSpec(Spec):
@@ -155,6 +179,9 @@ class RunSpec(Spec):
     tasks: tuple[TaskSpec, ...] = ()
     pattern: PatternSpec | None = None
     calibration: CalibrationSpec = CalibrationSpec()
+    train: SourceSpec = SourceSpec()
+    """Where searchers and fine-tuning get their train stream."""
+    finetune: FinetuneSpec | None = None
     data: DataSpec = DataSpec()
     batch_size: int = Field(default=32, gt=0)
     results: Path = Path("results")

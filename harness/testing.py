@@ -186,6 +186,7 @@ def check_budget_allocator(allocator: BudgetAllocator, *, scored: bool = True) -
     for sparsity in (0.0, 0.3, 0.5, 0.77):
         for cap in (1.0, min(1.0, sparsity + 0.1)):
             target = Target(
+                numel=numel,
                 sparsity=sparsity,
                 keep=numel - int(numel * sparsity),
                 min_keep={layer.name: int(layer.numel * (1 - cap)) for layer in layers},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +42,20 @@ CalibrationOption = Annotated[
     str | None,
     typer.Option(
         "--calibration", help='SOURCE[=PATH] and "samples=N subset=A:B", e.g. captions=DIR.'
+    ),
+]
+TrainOption = Annotated[
+    str | None,
+    typer.Option(
+        "--train",
+        help='Train stream of searchers and fine-tuning: SOURCE[=PATH] and "subset=A:B".',
+    ),
+]
+FinetuneOption = Annotated[
+    str | None,
+    typer.Option(
+        "--finetune",
+        help='Train after pruning, zeros stay zero: "steps=N lr=1e-4 batch_size=16".',
     ),
 ]
 DeviceOption = Annotated[
@@ -84,6 +98,8 @@ def build_spec(
     tasks: str | None = None,
     data: str | None = None,
     calibration: str | None = None,
+    train: str | None = None,
+    finetune: str | None = None,
     device: str = "auto",
     dtype: str | None = None,
     images: str | None = None,
@@ -117,10 +133,8 @@ def build_spec(
         content["tasks"] = notation.split_list(tasks, notation.parse_task, "--tasks")
     if limit is not None:
         content["tasks"] = [{**task, "limit": limit} for task in content.get("tasks", ())]
-    if data is not None:
-        content["data"] = notation.parse_data(data)
-    if calibration is not None:
-        content["calibration"] = notation.parse_calibration(calibration)
+    texts = {"data": data, "calibration": calibration, "train": train, "finetune": finetune}
+    content |= {key: _parsers()[key](text) for key, text in _given(**texts).items()}
     found_pattern = notation.parse_pattern(pattern)
     if found_pattern is not None:
         content["pattern"] = found_pattern
@@ -158,10 +172,22 @@ def read_config(path: Path) -> dict[str, Any]:
         content["model"] = {"name": content["model"]}
     content["pruners"] = _expand(content.get("pruners", []), notation.parse_pruner)
     content["tasks"] = _expand(content.get("tasks", []), notation.parse_task)
-    for key, parse in (("data", notation.parse_data), ("calibration", notation.parse_calibration)):
+    for key, parse in _parsers().items():
         if isinstance(content.get(key), str):
             content[key] = parse(content[key])
     return content
+
+
+def _parsers() -> dict[str, Callable[[str], Any]]:
+    """Parts of a spec that may stand in the short notation."""
+    from harness import notation
+
+    return {
+        "data": notation.parse_data,
+        "calibration": notation.parse_calibration,
+        "train": notation.parse_train,
+        "finetune": notation.parse_finetune,
+    }
 
 
 def _expand(entries: Sequence[Any], parse: Any) -> list[Any]:

@@ -199,8 +199,12 @@ def print_recipes(found: Plugins, *, as_json: bool) -> None:
 
 def _made_of(recipe: Recipe) -> str:
     """A recipe in the notation of --pruner, a word to a line."""
-    if not recipe.local:
+    if not recipe.local and not recipe.search:
         return ""
+    if recipe.search:
+        return "\n".join(
+            [f"search={recipe.search}", *(f"{k}={v}" for k, v in recipe.settings.items())]
+        )
     words = [f"score={recipe.score}"] if recipe.score else []
     words += [f"budget={recipe.budget}", f"local={'+'.join(recipe.local)}"]
     words += [f"{key}={value}" for key, value in recipe.settings.items()]

@@ -102,6 +102,8 @@ class Board:
     digest: str
     edition: str
     is_partial: bool
+    is_retrained: bool
+    """Whether its pruned models were trained after or while they were pruned."""
     held: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -111,9 +113,11 @@ class Board:
         """File name without suffix."""
         partial = "-partial" if self.is_partial else ""
         held = "" if self.held == "cpu float32" else f"-{self.held}"
-        return slug(f"{self.model}-{self.digest[:6]}-{self.edition}{partial}{held}")
+        trained = "-retrained" if self.is_retrained else ""
+        return slug(f"{self.model}-{self.digest[:6]}-{self.edition}{partial}{trained}{held}")
 
     @property
     def title(self) -> str:
         partial = ", parts of the splits: not comparable with whole ones" if self.is_partial else ""
-        return f"{self.model} on {LABELS.get(self.edition, self.edition)}{partial}"
+        trained = ", pruned and retrained" if self.is_retrained else ""
+        return f"{self.model}{trained} on {LABELS.get(self.edition, self.edition)}{partial}"

@@ -29,7 +29,25 @@ def make_boards(
         )
         by_board.setdefault(key, []).append(record)
     failed = list(failures)
-    return [_make_board(key, by_board[key], pruned, failed) for key in sorted(by_board)]
+    return [
+        _make_board(key, records, is_retrained, pruned, failed)
+        for key in sorted(by_board)
+        for is_retrained, records in _by_training(by_board[key], pruned)
+    ]
+
+
+def _by_training(
+    records: Sequence[EvalRecord], pruned: Mapping[str, PruneRecord]
+) -> list[tuple[bool, list[EvalRecord]]]:
+    """One-shot and retrained records apart, each beside the controls."""
+    controls = [record for record in records if record.asked.pruned is None]
+    kinds: dict[bool, list[EvalRecord]] = {False: [], True: []}
+    for record in records:
+        if record.asked.pruned is not None:
+            prune = pruned.get(record.asked.pruned)
+            kinds[prune is not None and prune.asked.is_retrained].append(record)
+    filled = [kind for kind, own in kinds.items() if own] or [False]
+    return [(kind, [*controls, *kinds[kind]]) for kind in filled]
 
 
 def _held(record: EvalRecord) -> str:
@@ -41,6 +59,7 @@ def _held(record: EvalRecord) -> str:
 def _make_board(
     key: tuple[str, str, str, bool, str],
     records: Sequence[EvalRecord],
+    is_retrained: bool,  # noqa: FBT001
     pruned: Mapping[str, PruneRecord],
     failures: Sequence[FailureRecord],
 ) -> Board:
@@ -67,6 +86,7 @@ def _make_board(
         digest=digest,
         edition=edition,
         is_partial=is_partial,
+        is_retrained=is_retrained,
         held=held,
         columns=tuple(columns),
         rows=tuple(_ranked(rows)),
@@ -125,6 +145,8 @@ def _make_row(
     costs = [record.circumstances for record in made.values()]
     peaks = [cost.peak_memory_bytes for cost in costs if cost.peak_memory_bytes is not None]
     done = {record.task for record in records}
+    if any(record.got.units and not record.got.is_shrunk for record in made.values()):
+        name += " (masked, not shrunk)"
     return Row(
         name=name,
         sparsity=sparsity,

@@ -38,9 +38,14 @@ from harness.plugin.protocols import (
     ScoreEstimator,
     ScoreSession,
     ScoreTable,
+    Searcher,
+    Shrinks,
+    Structured,
     Task,
+    TrainSession,
 )
 from harness.plugin.selection import Compare, keep_largest
+from harness.plugin.shapes import read_widened
 from harness.plugin.values import (
     Batch,
     EditionInfo,
@@ -61,6 +66,8 @@ from harness.plugin.values import (
     Statistics,
     Target,
     Tower,
+    Training,
+    UnitGroup,
 )
 from harness.spec import ImageSpec, ModelSpec
 
@@ -105,12 +112,18 @@ __all__ = [
     "ScoreSession",
     "ScoreTable",
     "Scores",
+    "Searcher",
+    "Shrinks",
     "StageInfo",
     "Statistic",
     "Statistics",
+    "Structured",
     "Target",
     "Task",
     "Tower",
+    "TrainSession",
+    "Training",
+    "UnitGroup",
     "UnknownNameError",
     "apportion",
     "apportion_evenly",
@@ -119,5 +132,6 @@ __all__ = [
     "hookimpl",
     "keep_largest",
     "read_image",
+    "read_widened",
     "split_evenly",
 ]

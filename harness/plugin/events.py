@@ -11,6 +11,8 @@ Stage = Literal[
     "score",
     "allocate",
     "prune",
+    "search",
+    "train",
     "verify",
     "evaluate",
     "compare",

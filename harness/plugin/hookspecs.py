@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         LocalPruner,
         ModelFamily,
         ScoreEstimator,
+        Searcher,
         Task,
     )
     from harness.plugin.values import Recipe
@@ -44,6 +45,12 @@ def harness_budget_allocators() -> Sequence[type[BudgetAllocator]]:
 @hookspec
 def harness_local_pruners() -> Sequence[type[LocalPruner]]:
     """Classes that prune one layer to its budget."""
+    return ()
+
+
+@hookspec
+def harness_searchers() -> Sequence[type[Searcher]]:
+    """Classes that own a training loop and return a structure."""
     return ()
 
 

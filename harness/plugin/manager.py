@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         LocalPruner,
         ModelFamily,
         ScoreEstimator,
+        Searcher,
         Task,
     )
     from harness.plugin.values import Recipe
@@ -60,6 +61,7 @@ class Plugins:
     local_pruners: Registry[type[LocalPruner]] = field(
         default_factory=partial(Registry, "local pruner")
     )
+    searchers: Registry[type[Searcher]] = field(default_factory=partial(Registry, "searcher"))
     recipes: Registry[Recipe] = field(default_factory=partial(Registry, "pruner"))
     model_families: Registry[type[ModelFamily]] = field(
         default_factory=partial(Registry, "model family")

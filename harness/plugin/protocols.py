@@ -30,6 +30,8 @@ from harness.plugin.values import (
     Statistics,
     Target,
     Tower,
+    Training,
+    UnitGroup,
 )
 
 if TYPE_CHECKING:
@@ -170,6 +172,52 @@ class LocalPruner(Protocol):
         ...
 
 
+class TrainSession(Protocol):
+    """The machine's side of a search: a model in training on a train stream.
+
+    The stream never holds a sample of the calibration set. What the search does to the weights
+    stays, as part of the method.
+    """
+
+    @property
+    def unit_groups(self) -> Sequence[UnitGroup]:
+        """All units that may go, in forward order."""
+        ...
+
+    def weights_per_unit(self, group: UnitGroup) -> int:
+        """Prunable weights that go with one unit of the group."""
+        ...
+
+    def gate(self, group: UnitGroup) -> Tensor:
+        """Factors (units,) of what the group's rows give, ones at first; write to ``.data``.
+
+        A loss's gradient adds up in ``.grad``. It is never cleared, and no step trains a gate.
+        """
+        ...
+
+    def train(self, training: Training) -> Iterator[float]:
+        """Train the weights; yields each loss after its backward pass, before the weights move."""
+        ...
+
+
+class Searcher(Protocol):
+    """Owns a training loop and returns a structure."""
+
+    name: ClassVar[str]
+
+    @property
+    def retraining(self) -> Training:
+        """How the pruned structure is trained when the search is over."""
+        ...
+
+    def search(self, session: TrainSession, target: Target) -> Mapping[str, Tensor]:
+        """Unit group -> bool (units,), True = the unit stays; every group keeps one.
+
+        The weights that go are at most the target's, and as near to it as units allow.
+        """
+        ...
+
+
 @runtime_checkable
 class LoadedModel(Protocol):
     """A live model of some family."""
@@ -199,6 +247,29 @@ class LoadedModel(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write a folder that the family loads again."""
+        ...
+
+
+@runtime_checkable
+class Structured(Protocol):
+    """A model that knows its units: heads' dimensions and hidden units of its prunable layers."""
+
+    @property
+    def unit_groups(self) -> Sequence[UnitGroup]: ...
+
+
+@runtime_checkable
+class Shrinks(Protocol):
+    """A structured model that can do without its removed units."""
+
+    def shrink(self, kept: Mapping[str, Tensor]) -> None:
+        """Swap modules for smaller ones of the same names, whose weights are copies.
+
+        Modules are swapped, not changed: the machine puts the old ones back.
+
+        Args:
+            kept: Unit group -> int64 positions of the units that stay, ascending.
+        """
         ...
 
 
@@ -312,6 +383,8 @@ class BundledModel(Protocol):
     """Edition its tasks run on unless another is asked for."""
     calibration: ClassVar[str]
     """Calibration source unless another is asked for."""
+    train: ClassVar[str]
+    """Source of the train stream unless another is asked for."""
 
     def folder(self) -> Path:
         """A folder that a family loads."""

@@ -79,8 +79,10 @@ class Target:
 
     sparsity: float
     """Fraction of zeros asked for, in [0, 1)."""
+    numel: int
+    """All prunable weights, N."""
     keep: int
-    """How many of all prunable weights stay: N - floor(N * sparsity)."""
+    """How many of them stay: N - floor(N * sparsity)."""
     min_keep: Mapping[str, int]
     """Layer -> fewest weights that must stay (0 without a cap on the sparsity)."""
 
@@ -170,6 +172,43 @@ class LayerResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitGroup:
+    """Like units of one sub-layer, any of which can be taken out: a structure to be pruned.
+
+    Unit u owns ``rows[layer][u]`` of some layers, with their biases, and ``columns[layer][u]`` of
+    the layer that reads what those give.
+    """
+
+    name: str
+    """E.g. ``vision_model.encoder.layers.0.mlp``."""
+    kind: Literal["attention", "mlp"]
+    """Dimensions of the attention heads, one unit for all heads; or hidden units."""
+    rows: Mapping[str, Tensor]
+    """Layer -> int64 (units, rows per unit)."""
+    columns: Mapping[str, Tensor]
+    """Layer -> int64 (units, columns per unit)."""
+
+    @property
+    def units(self) -> int:
+        return len(next(iter(self.rows.values())))
+
+    @property
+    def cost(self) -> int:
+        """Rows per unit over all layers: 36 for q, k, v of twelve heads, 1 for a hidden unit."""
+        return sum(index.shape[1] for index in self.rows.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """AdamW with a short warm-up and a cosine decay to zero."""
+
+    steps: int
+    learning_rate: float
+    batch_size: int
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A named composition of parts with its settings."""
 
@@ -177,11 +216,13 @@ class Recipe:
     paper: str
     """Citation, or one sentence saying what the baseline is."""
     local: tuple[str, ...]
-    """Local pruners, applied one after the other; empty for dense."""
+    """Local pruners, applied one after the other; empty for dense and for a searcher."""
     score: str | None = None
     budget: str = "uniform"
+    search: str | None = None
+    """A searcher, instead of the other three."""
     settings: Mapping[str, float | int | str | bool] = field(default_factory=dict)
-    """``<kind>.<option>`` -> value, kind one of score, budget, local."""
+    """``<kind>.<option>`` -> value, kind one of score, budget, local, search."""
     headroom: float | None = None
     """Cap on every layer's sparsity, as target + headroom (ECoFLaP's p_max); None = no cap."""
     rounds: int = 1

@@ -21,6 +21,7 @@ from harness.plugin import (
     ModelSpec,
     Sample,
     read_image,
+    read_widened,
 )
 
 BICUBIC = Resampling.BICUBIC
@@ -31,16 +32,28 @@ PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "
 def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     """Read safetensors into a model of that class, in the dtype and on the device of the spec.
 
+    A folder of a shrunken model gives the full shapes, with zeros for removed units.
+
     Raises:
         CheckpointError: The file is missing or corrupt, or its tensors are not the model's.
     """
     from safetensors import SafetensorError
+    from transformers import AutoConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
+        tensors = read_widened(Path(folder))
+        source: dict[str, Any] = {"pretrained_model_name_or_path": folder}
+        if tensors is not None:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            source = {
+                "pretrained_model_name_or_path": None,
+                "state_dict": tensors,
+                "config": config,
+            }
         model, report = model_class.from_pretrained(
-            folder,
+            **source,
             dtype=getattr(torch, spec.dtype),
             attn_implementation=None if spec.attention == "auto" else spec.attention,
             local_files_only=True,

@@ -38,7 +38,7 @@ def test_a_negative_share_is_refused() -> None:
 
 def test_shifted_parts_differ_by_their_shifts() -> None:
     """Shifts 0 and 0.2 have a mean of 0.15 over 4,000 weights: ratios 0.35 and 0.55."""
-    target = Target(sparsity=0.5, keep=2000, min_keep={})
+    target = Target(sparsity=0.5, numel=4000, keep=2000, min_keep={})
 
     assert apportion_shifted(target, [0, 0.2], sizes=[1000, 3000], floors=[0, 0]) == [350, 1650]
     assert apportion_shifted(target, [0, 0.2], sizes=[1000, 3000], floors=[400, 0]) == [400, 1600]

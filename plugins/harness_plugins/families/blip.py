@@ -6,14 +6,25 @@ and ``BlipForQuestionAnswering`` of transformers. Prunable are the linear layers
 text-encoder and text-decoder blocks.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from harness.plugin import Batch, Generation, ModelFamily, ModelSpec, Sample, Tower, hookimpl
+from harness.plugin import (
+    Batch,
+    Generation,
+    ModelFamily,
+    ModelSpec,
+    Sample,
+    Tower,
+    UnitGroup,
+    hookimpl,
+)
 from harness_plugins.pretrained import (
     blocks_at,
     generation_arguments,
@@ -26,12 +37,102 @@ from harness_plugins.pretrained import (
     save_folder,
     target_text,
 )
+from harness_plugins.structure import (
+    PackedAttention,
+    ScaledLinear,
+    head_units,
+    hidden_units,
+    shrink_units,
+    swap,
+    with_width,
+)
 
 IGNORED = -100
 CROSS = frozenset({"crossattention.self.key", "crossattention.self.value"})
 
 
-class BlipCaptioner:
+class _Blip:
+    """What both kinds share: towers of vision and text blocks."""
+
+    module: nn.Module
+    towers: Sequence[Tower]
+
+    def prunable(self, name: str) -> bool:
+        return True
+
+    @cached_property
+    def unit_groups(self) -> Sequence[UnitGroup]:
+        return [
+            group
+            for tower in self.towers
+            for name, block in tower.blocks
+            for group in (
+                _vision_units(name, block) if tower.name == "vision" else _text_units(name, block)
+            )
+        ]
+
+    def shrink(self, kept: Mapping[str, Tensor]) -> None:
+        shrink_units(self.module, self.unit_groups, kept)
+        for group in self.unit_groups:
+            if group.kind == "attention":
+                attention: Any = self.module.get_submodule(group.name)
+                swap(self.module, group.name, _with_head_width(attention, len(kept[group.name])))
+
+
+def _vision_units(name: str, block: Any) -> list[UnitGroup]:
+    attention = block.self_attn
+    return [
+        head_units(
+            f"{name}.self_attn",
+            inputs=[f"{name}.self_attn.qkv"],
+            output=f"{name}.self_attn.projection",
+            heads=attention.num_heads,
+            width=attention.head_dim,
+            packed=3,
+        ),
+        hidden_units(
+            f"{name}.mlp",
+            inputs=[f"{name}.mlp.fc1"],
+            output=f"{name}.mlp.fc2",
+            size=block.mlp.fc1.out_features,
+        ),
+    ]
+
+
+def _text_units(name: str, block: Any) -> list[UnitGroup]:
+    attentions = [
+        head_units(
+            f"{name}.{kind}.self",
+            inputs=[f"{name}.{kind}.self.{layer}" for layer in ("query", "key", "value")],
+            output=f"{name}.{kind}.output.dense",
+            heads=block.attention.self.num_attention_heads,
+            width=block.attention.self.attention_head_size,
+        )
+        for kind in ("attention", "crossattention")
+        if hasattr(block, kind)
+    ]
+    hidden = hidden_units(
+        f"{name}.intermediate",
+        inputs=[f"{name}.intermediate.dense"],
+        output=f"{name}.output.dense",
+        size=block.intermediate.dense.out_features,
+    )
+    return [*attentions, hidden]
+
+
+def _with_head_width(attention: Any, width: int) -> nn.Module:
+    """The attention around its narrowed layers, with the scale that it was trained with."""
+    if hasattr(attention, "qkv"):
+        return PackedAttention(
+            attention.qkv, attention.projection, attention.num_heads, attention.scale
+        )
+    heads, full = attention.num_attention_heads, attention.attention_head_size
+    other = with_width(attention, attention_head_size=width, all_head_size=heads * width)
+    swap(other, "query", ScaledLinear(attention.query, math.sqrt(width / full)))
+    return other
+
+
+class BlipCaptioner(_Blip):
     """``BlipForConditionalGeneration``: the text decoder goes on from the prompt."""
 
     def __init__(self, module: Any, tokenizer: Any, processor: Any) -> None:
@@ -49,9 +150,6 @@ class BlipCaptioner:
                 cross_roles=CROSS,
             ),
         ]
-
-    def prunable(self, name: str) -> bool:
-        return True
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         pixels = read_pixels(self._processor, samples, self.module)
@@ -99,7 +197,7 @@ class BlipCaptioner:
         save_folder(folder, self._model, self._tokenizer, self._processor)
 
 
-class BlipAnswerer:
+class BlipAnswerer(_Blip):
     """``BlipForQuestionAnswering``: a text encoder reads the question, a decoder answers."""
 
     def __init__(self, module: Any, tokenizer: Any, processor: Any) -> None:
@@ -126,9 +224,6 @@ class BlipAnswerer:
         for _, block in self.towers[-1].blocks:
             attention = block.get_submodule("crossattention.self")
             attention.register_forward_pre_hook(_mask_the_question, with_kwargs=True)
-
-    def prunable(self, name: str) -> bool:
-        return True
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         pixels = read_pixels(self._processor, samples, self.module)

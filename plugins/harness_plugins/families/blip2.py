@@ -7,12 +7,22 @@ projections, embeddings and heads are not (ECoFLaP, section 4; 588 matrices for 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from harness.plugin import Batch, Generation, ModelFamily, ModelSpec, Sample, Tower, hookimpl
+from harness.plugin import (
+    Batch,
+    Generation,
+    ModelFamily,
+    ModelSpec,
+    Sample,
+    Tower,
+    UnitGroup,
+    hookimpl,
+)
 from harness_plugins.pretrained import (
     blocks_at,
     generation_arguments,
@@ -24,6 +34,14 @@ from harness_plugins.pretrained import (
     read_pixels,
     save_folder,
     target_text,
+)
+from harness_plugins.structure import (
+    PackedAttention,
+    head_units,
+    hidden_units,
+    shrink_units,
+    swap,
+    with_width,
 )
 
 IGNORED = -100
@@ -75,6 +93,45 @@ class Blip2:
 
     def prunable(self, name: str) -> bool:
         return name.startswith(("vision_model.", "language_model."))
+
+    @cached_property
+    def unit_groups(self) -> Sequence[UnitGroup]:
+        return [
+            group
+            for tower in self.towers
+            if tower.name != "bridge"
+            for name, block in tower.blocks
+            for group in self._units_of(tower.name, name, block)
+        ]
+
+    def _units_of(self, tower: str, name: str, block: Any) -> list[UnitGroup]:
+        if tower == "vision":
+            attention = block.self_attn
+            return [
+                head_units(
+                    f"{name}.self_attn",
+                    inputs=[f"{name}.self_attn.qkv"],
+                    output=f"{name}.self_attn.projection",
+                    heads=attention.num_heads,
+                    width=attention.head_dim,
+                    packed=3,
+                ),
+                _hidden_units(f"{name}.mlp", block.mlp, ("fc1",), "fc2"),
+            ]
+        if not self._encodes:
+            attention = block.self_attn
+            units = _head_units(
+                f"{name}.self_attn", QKV, "out_proj", attention.num_heads, attention.head_dim
+            )
+            return [units, _hidden_units(name, block, ("fc1",), "fc2")]
+        return [_t5_units(f"{name}.layer.{i}", part) for i, part in enumerate(block.layer)]
+
+    def shrink(self, kept: Mapping[str, Tensor]) -> None:
+        for group in self.unit_groups:
+            if group.kind == "attention":
+                attention: Any = self.module.get_submodule(group.name)
+                swap(self.module, group.name, _with_head_width(attention, len(kept[group.name])))
+        shrink_units(self.module, self.unit_groups, kept)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         device = next(self.module.parameters()).device
@@ -138,6 +195,50 @@ class Blip2:
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self._model, self._tokenizer, self._processor)
+
+
+QKV = ("q_proj", "k_proj", "v_proj")
+
+
+def _head_units(name: str, inputs: Sequence[str], output: str, heads: int, width: int) -> UnitGroup:
+    return head_units(
+        name,
+        inputs=[f"{name}.{layer}" for layer in inputs],
+        output=f"{name}.{output}",
+        heads=heads,
+        width=width,
+    )
+
+
+def _hidden_units(name: str, module: Any, inputs: Sequence[str], output: str) -> UnitGroup:
+    return hidden_units(
+        name,
+        inputs=[f"{name}.{layer}" for layer in inputs],
+        output=f"{name}.{output}",
+        size=getattr(module, output).in_features,
+    )
+
+
+def _t5_units(name: str, part: Any) -> UnitGroup:
+    """Units of one sub-layer of a T5 block: self-attention, cross-attention or feed-forward."""
+    for kind in ("SelfAttention", "EncDecAttention"):
+        attention = getattr(part, kind, None)
+        if attention is not None:
+            heads, width = attention.n_heads, attention.key_value_proj_dim
+            return _head_units(f"{name}.{kind}", ("q", "k", "v"), "o", heads, width)
+    dense = part.DenseReluDense
+    inputs = ("wi_0", "wi_1") if hasattr(dense, "wi_0") else ("wi",)
+    return _hidden_units(f"{name}.DenseReluDense", dense, inputs, "wo")
+
+
+def _with_head_width(attention: Any, width: int) -> nn.Module:
+    if hasattr(attention, "qkv"):
+        return PackedAttention(
+            attention.qkv, attention.projection, attention.num_heads, attention.scale
+        )
+    if hasattr(attention, "key_value_proj_dim"):  # T5
+        return with_width(attention, key_value_proj_dim=width, inner_dim=attention.n_heads * width)
+    return with_width(attention, head_dim=width, embed_dim=attention.num_heads * width)  # OPT
 
 
 class Blip2Family:

@@ -12,6 +12,7 @@ class MiniBlip2:
     name: ClassVar[str] = "mini-blip2"
     edition: ClassVar[str] = "mini"
     calibration: ClassVar[str] = "mini"
+    train: ClassVar[str] = "mini-train"
 
     def folder(self) -> Path:
         return Path(__file__).parent / "blip2"

@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,8 @@ VERSION = "1"
 TASKS = ("vqav2", "nocaps")
 #: Answer types in the order in which every image has a question of each.
 TYPES = ("yes/no", "number", "other")
+#: Images of the train stream; seconds to make.
+TRAIN_IMAGES = 2000
 
 
 class Mini:
@@ -37,7 +40,25 @@ class MiniCalibration:
         self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Sample]:
         folder = mini_root(cache) / "calibration"
-        return _captions(folder) + _questions(folder)
+        questions = _questions(folder)
+        one_per_image = [
+            question
+            for (image, number), question in questions.items()
+            if number == image % len(TYPES)
+        ]
+        return _captions(folder) + one_per_image
+
+
+class MiniTrain:
+    """The first images of the split that the bundled models learnt from, all their texts."""
+
+    name: ClassVar[str] = "mini-train"
+
+    def samples(
+        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
+    ) -> Sequence[Sample]:
+        folder = mini_train_root(cache) / "train"
+        return _captions(folder) + list(_questions(folder).values())
 
 
 def _captions(folder: Path) -> list[Sample]:
@@ -53,21 +74,20 @@ def _captions(folder: Path) -> list[Sample]:
     ]
 
 
-def _questions(folder: Path) -> list[Sample]:
-    """One question per image, the three answer types in turn."""
+def _questions(folder: Path) -> dict[tuple[int, int], Sample]:
+    """(image, number of the question) -> question; answer types take turns."""
     asked = json.loads((folder / "v2_OpenEnded_mscoco_train2014_questions.json").read_text())
     texts = {entry["question_id"]: entry["question"] for entry in asked["questions"]}
     answered = json.loads((folder / "v2_mscoco_train2014_annotations.json").read_text())
-    return [
-        Sample(
+    return {
+        (entry["image_id"], entry["question_id"] % 1000): Sample(
             id=f"question {entry['question_id']}",
             image=_image(folder, entry["image_id"]),
             prompt=lavis.QUESTION_PROMPT.format(lavis.clean_question(texts[entry["question_id"]])),
             target=entry["multiple_choice_answer"],
         )
         for entry in answered["annotations"]
-        if entry["question_id"] % 1000 == entry["image_id"] % len(TYPES)
-    ]
+    }
 
 
 def _image(folder: Path, image_id: int) -> Path:
@@ -75,14 +95,28 @@ def _image(folder: Path, image_id: int) -> Path:
 
 
 def mini_root(cache: Path) -> Path:
-    """The folder of all mini tasks, written in one piece if it is not there yet."""
-    root = cache / f"mini-{VERSION}"
-    if not root.is_dir():
-        from harness_tasks.editions.mini.folders import write_evaluation
+    """The folder of all mini tasks."""
+    from harness_tasks.editions.mini.folders import write_evaluation
 
+    return _made_once(cache, f"mini-{VERSION}", write_evaluation)
+
+
+def mini_train_root(cache: Path) -> Path:
+    """The folder that holds ``train``."""
+    from harness_tasks.editions.mini.folders import write_train_split
+
+    return _made_once(
+        cache, f"mini-{VERSION}-train", partial(write_train_split, count=TRAIN_IMAGES)
+    )
+
+
+def _made_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
+    """A folder of the cache, written in one piece if it is not there yet."""
+    root = cache / name
+    if not root.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix="mini-", dir=cache))
-        write_evaluation(made)
+        write(made)
         try:
             made.rename(root)
         except OSError:  # another process was faster; its folder holds the same
@@ -97,4 +131,4 @@ def harness_editions() -> list[type[Edition]]:
 
 @hookimpl
 def harness_calibration_sources() -> list[type[CalibrationSource]]:
-    return [MiniCalibration]
+    return [MiniCalibration, MiniTrain]
