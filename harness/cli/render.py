@@ -65,8 +65,8 @@ def print_board(board: Board) -> None:
     """A board as a Rich table."""
     table = Table(title=board.title, title_justify="left", caption_justify="left")
     table.caption = "; ".join(column.description for column in board.columns)
-    for head in ("pruner", "sparsity"):
-        table.add_column(head, no_wrap=True)
+    table.add_column("pruner", max_width=40)
+    table.add_column("sparsity", no_wrap=True)
     for column in board.columns:
         table.add_column(column.head, justify="right")
     for head in ("kept", "prune", "peak"):

@@ -55,11 +55,11 @@ class UPop:
 
     name: ClassVar[str] = "upop"
 
-    steps: Positive = 200
+    steps: Positive = 150
     """Of the search."""
     every: Positive = 10
     """Steps from one ranking to the next."""
-    retraining_steps: Positive = 400
+    retraining_steps: Positive = 250
     learning_rate: Annotated[float, Field(gt=0)] = 3e-4
     batch_size: Positive = 32
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
