@@ -1,7 +1,7 @@
 """UPop: the schedule, the ranking and the cut by hand; a search on a tiny BLIP-2."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 import torch
