@@ -40,7 +40,7 @@ from harness.plugin.protocols import (
     ScoreTable,
     Task,
 )
-from harness.plugin.selection import Compare, keep_largest
+from harness.plugin.selection import Compare, columns_share, keep_largest
 from harness.plugin.values import (
     Batch,
     EditionInfo,
@@ -115,6 +115,7 @@ __all__ = [
     "apportion",
     "apportion_evenly",
     "apportion_shifted",
+    "columns_share",
     "floor_of",
     "hookimpl",
     "keep_largest",

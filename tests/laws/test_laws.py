@@ -21,6 +21,7 @@ settings.load_profile("laws")
 
 SEEDS = st.integers(0, 2**31 - 1)
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 24))
+COMPARISONS = st.sampled_from(["row", "layer", "columns"])
 SPARSITIES = st.floats(0, 0.99)
 
 
@@ -30,18 +31,21 @@ def scores_of(seed: int, shape: tuple[int, int], levels: int) -> torch.Tensor:
     return torch.randint(0, levels, shape, generator=generator).float()
 
 
-@given(SEEDS, SHAPES, st.integers(1, 1000), st.floats(0, 1), st.sampled_from(["row", "layer"]))
+@given(SEEDS, SHAPES, st.integers(1, 1000), st.floats(0, 1), COMPARISONS)
 def test_masks_keep_exactly_what_they_should(
     seed: int, shape: tuple[int, int], levels: int, share: float, compare: str
 ) -> None:
     keep_count = int(share * shape[0] * shape[1])
 
-    keep = keep_largest(scores_of(seed, shape, levels), keep_count, compare=compare)
+    keep = keep_largest(scores_of(seed, shape, levels), keep_count, compare=compare, columns=5)
 
     assert int(keep.sum()) == keep_count
     if compare == "row":
         counts = keep.sum(dim=1)
         assert int(counts.max() - counts.min()) <= 1
+    if compare == "columns":
+        for block in keep.split(5, dim=1):
+            assert abs(int(block.sum()) - keep_count * block.shape[1] / shape[1]) <= 1
 
 
 @given(SEEDS, SHAPES, st.integers(1, 50), st.floats(0, 1), st.sampled_from(["row", "layer"]))
