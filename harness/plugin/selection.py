@@ -53,12 +53,11 @@ def keep_largest(
     if compare == "layer":
         return _keep_in_all(scores, keep_count)
     inputs = scores.shape[1]
-    blocks = [
-        _keep_in_all(block, columns_share(keep_count, start, start + block.shape[1], inputs))
-        for start, block in zip(
-            range(0, inputs, columns), scores.split(columns, dim=1), strict=True
-        )
-    ]
+    blocks = []
+    for start in range(0, inputs, columns):
+        stop = min(start + columns, inputs)
+        share = columns_share(keep_count, start, stop, inputs)
+        blocks.append(_keep_in_all(scores[:, start:stop], share))
     return torch.cat(blocks, dim=1)
 
 
