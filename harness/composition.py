@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import InputError, UnknownNameError
-from harness.plugin import BudgetAllocator, LocalPruner, Recipe, ScoreEstimator
+from harness.plugin import BudgetAllocator, Fingerprinted, LocalPruner, Recipe, ScoreEstimator
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
 from harness.record import PartIdentity
@@ -132,8 +132,10 @@ def instantiate(provider: Provider[type[T]], options: Mapping[str, Setting]) -> 
 def identify_part(
     kind: Literal["score", "budget", "local", "task"], provider: Provider[Any], part: object
 ) -> PartIdentity:
-    """Name, origin, source and all options of a part."""
+    """Name, origin, source and all options of a part, or what stands for them (`Fingerprinted`)."""
     options = dataclasses.asdict(part) if dataclasses.is_dataclass(type(part)) else {}  # type: ignore[call-overload]
+    if isinstance(part, Fingerprinted):
+        options = {**options, **part.fingerprint()}
     return PartIdentity(
         kind=kind,
         name=provider.name,
