@@ -19,6 +19,7 @@ from harness.plugin.apportion import (
     apportion_shifted,
     floor_of,
     split_evenly,
+    tower_targets,
 )
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
@@ -123,4 +124,5 @@ __all__ = [
     "keep_largest",
     "read_image",
     "split_evenly",
+    "tower_targets",
 ]

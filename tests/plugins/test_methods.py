@@ -160,7 +160,7 @@ def test_settings_reach_the_parts_and_their_identity(plugins: Plugins) -> None:
 
     options = {part.kind: part.options for part in composition.parts}
     assert options["score"]["eps"] == 0.01
-    assert options["budget"] == {"granularity": "block", "aggregate": "mean"}
+    assert options["budget"] == {"granularity": "block", "aggregate": "mean", "scope": "joint"}
     assert composition.cap(0.5) == 0.8
     assert compose(PrunerSpec(recipe="ecoflap"), plugins).cap(0.5) == pytest.approx(0.6)
     assert compose(PrunerSpec(recipe="ecoflap"), plugins).cap(0.95) == 1.0
