@@ -65,8 +65,11 @@ def is_data_free(part: object) -> bool:
     return bool(getattr(part, "data_free", False))
 
 
-def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
+def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Composition:
     """Look the parts up and give them their settings.
+
+    Args:
+        family: The model's, for recipes with settings of their own for it.
 
     Raises:
         UnknownNameError: No such recipe, part or option; near matches are listed.
@@ -75,7 +78,7 @@ def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
     recipe = plugins.recipes.get(spec.recipe).given if spec.recipe else _empty_recipe()
     score = spec.score or recipe.score
     local = spec.local if spec.local is not None else recipe.local
-    settings = {**recipe.settings, **spec.settings}
+    settings = {**_settings_of(recipe, spec, family), **spec.settings}
     parts: list[PartIdentity] = []
     used: set[str] = set()
 
@@ -108,6 +111,13 @@ def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
 
 def _empty_recipe() -> Recipe:
     return Recipe(name="", paper="", local=())
+
+
+def _settings_of(recipe: Recipe, spec: PrunerSpec, family: str | None) -> dict[str, Setting]:
+    """A recipe's settings, but for those of parts that others were asked for in place of."""
+    settings = {**recipe.settings, **recipe.family_settings.get(family or "", {})}
+    kept = {"score": spec.score is None, "budget": spec.budget is None, "local": spec.local is None}
+    return {key: value for key, value in settings.items() if kept[key.partition(".")[0]]}
 
 
 def _options_of(kind: Kind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:

@@ -166,6 +166,20 @@ def test_settings_reach_the_parts_and_their_identity(plugins: Plugins) -> None:
     assert compose(PrunerSpec(recipe="ecoflap"), plugins).cap(0.95) == 1.0
 
 
+def test_a_family_can_have_settings_of_its_own(plugins: Plugins) -> None:
+    def options(family: str | None, **changes: object) -> dict[str, object]:
+        spec = PrunerSpec.model_validate({"recipe": "ecoflap-first", **changes})
+        parts = compose(spec, plugins, family).parts
+        return {f"{part.kind}.{name}": v for part in parts for name, v in part.options.items()}
+
+    assert options(None)["score.kind"] == options("blip2")["score.kind"] == "product"
+    assert options("causal-lm")["score.kind"] == "gradient"
+    assert options("t5")["budget.aggregate"] == "mean"
+    asked = {"score.kind": "square"}
+    assert options("causal-lm", settings=asked)["score.kind"] == "square"
+    assert "score.kind" not in options("causal-lm", score="zeroth-order")
+
+
 def test_what_depends_on_the_seed(plugins: Plugins) -> None:
     seeded = {
         name: compose(PrunerSpec(recipe=name), plugins).is_seeded

@@ -142,6 +142,7 @@ ECOFLAP = Recipe(
     budget="capped-proportional",
     local=("wanda",),
     headroom=0.1,
+    family_settings={"t5": {"budget.aggregate": "mean"}},
 )
 
 
