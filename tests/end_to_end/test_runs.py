@@ -300,6 +300,29 @@ def test_a_recipe_has_settings_for_the_models_family(
     assert record.asked.parts[-1].options == {"compare": "layer"}
 
 
+def test_a_budget_from_a_file_is_identified_by_what_it_holds(
+    world: Spec, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pruner = "budget=from-file budget.path=b.yaml local=wanda"
+    (tmp_path / "b.yaml").write_text("vision: 0.5\nvision.0: 0.6\nvision.1: 0.4\n")
+    run(world("r", pruner), plugins)
+    again = run(world("r", pruner), plugins)
+    [made] = Store(world("r").results).prunes()
+    [path] = world("r").results.rglob("prune-*.json")
+
+    (tmp_path / "b.yaml").write_text("vision: 0.5\n")
+    edited = run(world("r", pruner), plugins)
+    run(world("replay", f"budget=from-file budget.path={path} local=wanda"), plugins)
+
+    assert (again.filed, edited.filed) == (0, 2)
+    assert len({r.key for r in Store(world("r").results).prunes()}) == 2
+    [replayed] = Store(world("replay").results).prunes()
+    assert replayed.got == made.got
+    sparsities = {g.name: round(g.sparsity, 2) for g in made.got.sparsity.blocks}
+    assert sparsities == {"vision.0": 0.6, "vision.1": 0.4}
+
+
 def test_infeasible_caps_stop_the_run_before_it_starts(world: Spec, plugins: Plugins) -> None:
     with pytest.raises((InfeasibleError, InputError), match="p_max 0.4 is below sparsity 0.5"):
         run(world("r", "ecoflap p_max=0.4"), plugins)
