@@ -5,7 +5,7 @@ import torch
 
 from harness.budget import allocate, make_target
 from harness.errors import InfeasibleError, InputError
-from harness.plugin import Granularity, Group, LayerInfo, keep_largest
+from harness.plugin import Granularity, Group, LayerInfo
 from harness.scoring import ScoreSet, Table
 from harness.testing import ToySession, toy_layers
 from harness_plugins.methods.atp import DepthProgression
@@ -59,22 +59,6 @@ def test_it_needs_scores_for_every_weight() -> None:
 
     with pytest.raises(InputError, match="needs scores for every weight"):
         PooledThreshold().allocate(table, [A, B, C], make_target([A, B, C], 0.5, None, None))
-
-
-def test_pooled_threshold_and_top_k_are_global_pruning() -> None:
-    generator = torch.Generator().manual_seed(0)
-    layers = [layer(str(i), (3 + i, 5), block=i) for i in range(4)]
-    scores = {i.name: torch.rand(i.shape, generator=generator) * (i.block + 1) for i in layers}
-    table = ScoreSet("weight", dict.fromkeys(scores, 1.0), scores).table(layers, "layer")
-    target = make_target(layers, 0.6, None, None)
-
-    budget = allocate(PooledThreshold(), table, layers, target)
-
-    everything = torch.cat([score.reshape(-1) for score in scores.values()])
-    threshold = everything.sort(descending=True).values[target.keep - 1]
-    for i in layers:
-        mask = keep_largest(scores[i.name], budget.keep[i.name], compare="layer")
-        assert torch.equal(mask, scores[i.name] >= threshold)
 
 
 #: Two blocks of tower t, the first of two layers, and one of tower u, 100 weights to a layer.
