@@ -49,9 +49,9 @@ def test_one_row_by_hand() -> None:
     all_ = DSnoT().prune(job)
 
     assert one.keep.tolist() == [[True, True, False, False, False]]
-    assert one.notes == {"swaps": 1, "expected_error": 8}
+    assert one.notes == {"swaps": 1, "expected_error_before": 16, "expected_error": 8}
     assert all_.keep.tolist() == [[True, False, False, True, False]]
-    assert all_.notes == {"swaps": 2, "expected_error": 2}
+    assert all_.notes == {"swaps": 2, "expected_error_before": 16, "expected_error": 2}
     assert all_.weight is None
 
 
@@ -74,7 +74,7 @@ def test_an_exchange_that_would_turn_the_sign_is_not_made() -> None:
     result = DSnoT().prune(job)
 
     assert torch.equal(result.keep, job.keep)
-    assert result.notes == {"swaps": 0, "expected_error": 2}
+    assert result.notes == {"swaps": 0, "expected_error_before": 2, "expected_error": 2}
 
 
 def test_a_small_error_is_left_alone() -> None:

@@ -60,6 +60,7 @@ class DSnoT:
         keep = job.keep.clone().reshape(rows, -1, width)
         error = parts.masked_fill(job.keep, 0).sum(dim=1)
         parts = parts.reshape(keep.shape)
+        before = float(error.abs().sum())
         sign = error.sign().reshape(-1, 1, 1)
         open_rows, swaps = error.abs() > self.threshold, 0
         each = torch.arange(rows, device=error.device)
@@ -79,7 +80,11 @@ class DSnoT:
             error = torch.where(open_rows, after, error)
             swaps += int(open_rows.sum())
             open_rows &= error.abs() > self.threshold
-        notes = {"swaps": float(swaps), "expected_error": float(error.abs().sum())}
+        notes = {
+            "swaps": float(swaps),
+            "expected_error_before": before,
+            "expected_error": float(error.abs().sum()),
+        }
         return LayerResult(keep=keep.reshape(rows, columns), notes=notes)
 
 
