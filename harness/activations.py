@@ -27,19 +27,26 @@ class InputStatistics:
         self.tokens = 0
         self._sums: dict[str, Tensor] = {}
 
-    def add(self, x: Tensor) -> None:
-        """Add tokens x (tokens, in)."""
+    def add(self, x: Tensor, batch: int) -> None:
+        """Add tokens x (tokens, in) of the calibration batch of that number, from 0.
+
+        Raises:
+            RunError: They are NaN or infinite, or too large for their squares to be summed.
+        """
         self.tokens += x.shape[0]
         if self.kinds & {"input_sq", "input_var"}:
-            self._accumulate("sq", x.square().sum(dim=0))
+            self._accumulate("sq", x.square().sum(dim=0), batch)
         if self.kinds & {"input_mean", "input_var"}:
-            self._accumulate("sum", x.sum(dim=0))
+            self._accumulate("sum", x.sum(dim=0), batch)
         if "gram" in self.kinds:
-            self._accumulate("gram", x.t() @ x)
+            self._accumulate("gram", x.t() @ x, batch)
 
-    def _accumulate(self, name: str, addend: Tensor) -> None:
+    def _accumulate(self, name: str, addend: Tensor, batch: int) -> None:
         if not bool(torch.isfinite(addend).all()):
-            raise RunError(f"layer {self.layer.name}: activations are NaN or infinite")
+            raise RunError(
+                f"layer {self.layer.name}: activations of calibration batch {batch + 1} are NaN "
+                f"or infinite; finite ones are needed"
+            )
         self._sums[name] = self._sums[name] + addend if name in self._sums else addend
 
     def finish(self, samples: int) -> Statistics:
@@ -58,7 +65,7 @@ class InputStatistics:
 
 
 def collecting_hook(
-    collector: InputStatistics, masks: Mapping[str, Tensor], shared: SharedTokens
+    collector: InputStatistics, masks: Mapping[str, Tensor], shared: SharedTokens, batch: int
 ) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     """A forward pre-hook; `shared` lets layers that read the same tensor share its real tokens."""
 
@@ -67,7 +74,7 @@ def collecting_hook(
         if id(x) not in shared:
             mask = masks.get(collector.layer.stream)
             shared[id(x)] = (x, _real_tokens(x, mask, collector.layer))
-        collector.add(shared[id(x)][1])
+        collector.add(shared[id(x)][1], batch)
 
     return hook
 

@@ -10,7 +10,14 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import InputError, UnknownNameError
-from harness.plugin import BudgetAllocator, LocalPruner, Recipe, ScoreEstimator, Searcher
+from harness.plugin import (
+    BudgetAllocator,
+    Fingerprinted,
+    LocalPruner,
+    Recipe,
+    ScoreEstimator,
+    Searcher,
+)
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
 from harness.record import PartIdentity
@@ -67,8 +74,11 @@ def is_data_free(part: object) -> bool:
     return bool(getattr(part, "data_free", False))
 
 
-def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
+def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Composition:
     """Look the parts up and give them their settings.
+
+    Args:
+        family: The model's, for recipes with settings of their own for it.
 
     Raises:
         UnknownNameError: No such recipe, part or option; near matches are listed.
@@ -78,7 +88,7 @@ def compose(spec: PrunerSpec, plugins: Plugins) -> Composition:
     score = spec.score or recipe.score
     local = () if spec.search else recipe.local if spec.local is None else spec.local
     search = spec.search or (None if spec.local else recipe.search)
-    settings = {**recipe.settings, **spec.settings}
+    settings = {**_settings_of(recipe, spec, family), **spec.settings}
     parts: list[PartIdentity] = []
     used: set[str] = set()
 
@@ -115,6 +125,13 @@ def _empty_recipe() -> Recipe:
     return Recipe(name="", paper="", local=())
 
 
+def _settings_of(recipe: Recipe, spec: PrunerSpec, family: str | None) -> dict[str, Setting]:
+    """A recipe's settings, but for those of parts that others were asked for in place of."""
+    settings = {**recipe.settings, **recipe.family_settings.get(family or "", {})}
+    kept = {"score": spec.score is None, "budget": spec.budget is None, "local": spec.local is None}
+    return {key: value for key, value in settings.items() if kept[key.partition(".")[0]]}
+
+
 def _options_of(kind: Kind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
     names = {field.name for field in dataclasses.fields(part)} if _has_options(part) else set()
     return {name: settings[f"{kind}.{name}"] for name in names if f"{kind}.{name}" in settings}
@@ -135,8 +152,10 @@ def instantiate(provider: Provider[type[T]], options: Mapping[str, Setting]) -> 
 
 
 def identify_part(kind: Kind, provider: Provider[Any], part: object) -> PartIdentity:
-    """Name, origin, source and all options of a part."""
+    """Name, origin, source and all options of a part, or what stands for them (`Fingerprinted`)."""
     options = dataclasses.asdict(part) if dataclasses.is_dataclass(type(part)) else {}  # type: ignore[call-overload]
+    if isinstance(part, Fingerprinted):
+        options = {**options, **part.fingerprint()}
     return PartIdentity(
         kind=kind,
         name=provider.name,

@@ -60,19 +60,23 @@ class Variant:
 
 
 def make_variants(
-    spec: RunSpec, plugins: Plugins, saved: PruneRecord | None = None
+    spec: RunSpec,
+    plugins: Plugins,
+    saved: PruneRecord | None = None,
+    family: str | None = None,
 ) -> list[Variant]:
     """All variants in the order they run: dense, blind, then the grid; none of them twice.
 
     Args:
         saved: Record of the model, if it was saved pruned. As long as nothing else is asked of
             it, it is evaluated as what it is.
+        family: The model's; None before it is loaded, when only mistakes are to be found.
 
     Raises:
         InputError: An unknown recipe, part or option, or a part that cannot do what is asked.
     """
     dense = compose(DENSE, plugins)
-    grid = [variant for variant in _grid(spec, plugins) if variant.is_pruned]
+    grid = [variant for variant in _grid(spec, plugins, family) if variant.is_pruned]
     if saved is not None and not grid:
         return [
             Variant(
@@ -97,11 +101,11 @@ def make_variants(
     return variants
 
 
-def _grid(spec: RunSpec, plugins: Plugins) -> Iterator[Variant]:
+def _grid(spec: RunSpec, plugins: Plugins, family: str | None) -> Iterator[Variant]:
     pattern = Pattern(spec.pattern.keep, spec.pattern.of) if spec.pattern else None
     finetune = _training(spec.finetune) if spec.finetune else None
     for pruner in spec.pruners:
-        composition = compose(pruner, plugins)
+        composition = compose(pruner, plugins, family)
         words = [composition.label, *([str(pattern)] if pattern else [])]
         row = " ".join(words) + (f" + {spec.finetune.label}" if spec.finetune else "")
         if pattern and composition.searcher:

@@ -53,6 +53,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
     check_names(spec.tasks, plugins)
     with _announced(spec, plugins, len(variants)) as announcer:
         bench = open_bench(spec, plugins, announcer, saved)
+        variants = make_variants(spec, plugins, saved, bench.model.family)
         tasks = [
             open_task(task, spec.data, bench.cache, bench.model, plugins) for task in spec.tasks
         ]
@@ -81,13 +82,15 @@ def prune_to_folder(spec: RunSpec, plugins: Plugins, folder: Path) -> PruneRecor
     Raises:
         InputError: The spec asks for more or less than one pruned model.
     """
-    variants = [variant for variant in make_variants(spec, plugins) if variant.is_pruned]
-    if len(variants) != 1:
-        raise InputError(f"a folder holds one pruned model; {len(variants)} are asked for")
+    planned = [variant for variant in make_variants(spec, plugins) if variant.is_pruned]
+    if len(planned) != 1:
+        raise InputError(f"a folder holds one pruned model; {len(planned)} are asked for")
     with _announced(spec, plugins, 1) as announcer:
         bench = open_bench(spec, plugins, announcer, read_saved(spec.model.name))
-        variants[0].target(bench.model)
-        record = ensure_pruned(make_prune_cell(bench, variants[0]))
+        variants = make_variants(spec, plugins, family=bench.model.family)
+        [variant] = [variant for variant in variants if variant.is_pruned]
+        variant.target(bench.model)
+        record = ensure_pruned(make_prune_cell(bench, variant))
         save_pruned(folder, bench.model, record)
     return record
 

@@ -212,6 +212,8 @@ def _made_of(recipe: Recipe) -> str:
         words.append(f"p_max=p+{recipe.headroom:g}")
     if recipe.rounds > 1:
         words.append(f"in {recipe.rounds} rounds")
+    for family, settings in recipe.family_settings.items():
+        words += [f"{key}={value} for {family}" for key, value in settings.items()]
     return "\n".join(words)
 
 

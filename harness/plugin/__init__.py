@@ -19,6 +19,7 @@ from harness.plugin.apportion import (
     apportion_shifted,
     floor_of,
     split_evenly,
+    tower_targets,
 )
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
@@ -29,6 +30,7 @@ from harness.plugin.protocols import (
     CalibrationSource,
     Classifies,
     Edition,
+    Fingerprinted,
     Generates,
     LoadedModel,
     LocalPruner,
@@ -44,7 +46,7 @@ from harness.plugin.protocols import (
     Task,
     TrainSession,
 )
-from harness.plugin.selection import Compare, keep_largest
+from harness.plugin.selection import Compare, columns_share, keep_largest
 from harness.plugin.shapes import read_widened
 from harness.plugin.values import (
     Batch,
@@ -83,6 +85,7 @@ __all__ = [
     "Edition",
     "EditionInfo",
     "Example",
+    "Fingerprinted",
     "Generates",
     "Generation",
     "Granularity",
@@ -128,10 +131,12 @@ __all__ = [
     "apportion",
     "apportion_evenly",
     "apportion_shifted",
+    "columns_share",
     "floor_of",
     "hookimpl",
     "keep_largest",
     "read_image",
     "read_widened",
     "split_evenly",
+    "tower_targets",
 ]

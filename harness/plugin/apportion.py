@@ -1,9 +1,10 @@
 """Exact integer shares of a total: budgets never lose or gain a weight to rounding."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
-from harness.plugin.values import Group, Target
+from harness.plugin.values import Group, LayerInfo, Target
 
 
 def apportion(
@@ -109,6 +110,16 @@ def split_evenly(groups: Sequence[Group], keep: Sequence[int], target: Target) -
         counts = apportion_evenly(count, sizes, floors)
         budget |= {i.name: count for i, count in zip(group.layers, counts, strict=True)}
     return budget
+
+
+def tower_targets(layers: Sequence[LayerInfo], target: Target) -> dict[str, Target]:
+    """Tower -> a target of its own at the same sparsity; what they keep adds up to the target's."""
+    towers = list(dict.fromkeys(layer.tower for layer in layers))
+    pools = [[layer for layer in layers if layer.tower == tower] for tower in towers]
+    sizes = [sum(layer.numel for layer in pool) for pool in pools]
+    floors = [sum(target.min_keep[layer.name] for layer in pool) for pool in pools]
+    keep = apportion_evenly(target.keep, sizes, floors)
+    return {tower: replace(target, keep=count) for tower, count in zip(towers, keep, strict=True)}
 
 
 def floor_of(group: Group, target: Target) -> int:

@@ -11,22 +11,29 @@ if TYPE_CHECKING:
 
     from harness.plugin.values import Pattern
 
-Compare = Literal["row", "layer"]
+Compare = Literal["row", "layer", "columns"]
 
 
 def keep_largest(
-    scores: Tensor, keep_count: int, *, compare: Compare, pattern: Pattern | None = None
+    scores: Tensor,
+    keep_count: int,
+    *,
+    compare: Compare,
+    pattern: Pattern | None = None,
+    columns: int = 128,
 ) -> Tensor:
     """Keep the `keep_count` largest scores of each comparison group.
 
     ``row``: every row keeps ``keep_count // rows``; the remaining ``keep_count % rows`` go to the
-    rows whose next score is largest (of equal ones to the lower row). ``layer``: one group. With
-    an n:m `pattern`, every run of m inputs keeps its n largest, and `keep_count` must say so.
-    Among equal scores the lower index is pruned first.
+    rows whose next score is largest (of equal ones to the lower row). ``layer``: one group.
+    ``columns``: blocks of so many consecutive inputs over all rows, each with its `columns_share`;
+    SparseGPT's groups. With an n:m `pattern`, every run of m inputs keeps its n largest, and
+    `keep_count` must say so. Among equal scores the lower index is pruned first.
 
     Args:
         scores: (out, in), finite; higher = keep.
         keep_count: How many of all out * in entries to keep.
+        columns: Width of a block of ``compare="columns"``; the last one may be narrower.
 
     Returns:
         bool (out, in), True = keep, with exactly `keep_count` entries True.
@@ -41,10 +48,39 @@ def keep_largest(
         raise PartError(f"{int((~torch.isfinite(scores)).sum())} scores are NaN or infinite")
     if pattern is not None:
         return _keep_n_of_m(scores, keep_count, pattern)
+    if compare == "row":
+        return _keep_in_rows(scores, _row_counts(scores, keep_count))
     if compare == "layer":
-        flat = scores.reshape(1, -1)
-        return _keep_in_rows(flat, flat.new_tensor([keep_count]).long()).reshape(scores.shape)
-    return _keep_in_rows(scores, _row_counts(scores, keep_count))
+        return _keep_in_all(scores, keep_count)
+    inputs = scores.shape[1]
+    blocks = []
+    for start in range(0, inputs, columns):
+        stop = min(start + columns, inputs)
+        share = columns_share(keep_count, start, stop, inputs)
+        blocks.append(_keep_in_all(scores[:, start:stop], share))
+    return torch.cat(blocks, dim=1)
+
+
+def columns_share(keep_count: int, start: int, stop: int, columns: int) -> int:
+    """How many of a layer's kept weights lie in the columns from `start` up to `stop`.
+
+    Shares are in proportion to the width, rounded cumulatively from the left: those of adjoining
+    blocks add up to the share of their union, and those of all to `keep_count`.
+
+    >>> [columns_share(7, start, start + 2, 6) for start in (0, 2, 4)]
+    [2, 3, 2]
+    """
+
+    def left_of(column: int) -> int:
+        return (2 * keep_count * column + columns) // (2 * columns)
+
+    return left_of(stop) - left_of(start)
+
+
+def _keep_in_all(scores: Tensor, keep_count: int) -> Tensor:
+    """Keep the `keep_count` largest of all scores."""
+    flat = scores.reshape(1, -1)
+    return _keep_in_rows(flat, flat.new_tensor([keep_count]).long()).reshape(scores.shape)
 
 
 def _row_counts(scores: Tensor, keep_count: int) -> Tensor:

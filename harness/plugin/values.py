@@ -223,6 +223,10 @@ class Recipe:
     """A searcher, instead of the other three."""
     settings: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     """``<kind>.<option>`` -> value, kind one of score, budget, local, search."""
+    family_settings: Mapping[str, Mapping[str, float | int | str | bool]] = field(
+        default_factory=dict
+    )
+    """Model family -> settings that go before `settings` for its models."""
     headroom: float | None = None
     """Cap on every layer's sparsity, as target + headroom (ECoFLaP's p_max); None = no cap."""
     rounds: int = 1

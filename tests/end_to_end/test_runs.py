@@ -1,5 +1,6 @@
 """Runs in this process: what is filed, what is not done again, what is equal to what."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from harness.calibration import CalibrationSet
 from harness.errors import CheckpointError, InfeasibleError, InputError, RunError
 from harness.model import load_model
 from harness.pipeline import prune_to_folder, run
@@ -259,6 +261,66 @@ def test_a_cell_that_fails_is_filed_and_the_others_go_on(
 
     assert run(spec, plugins).failures == []
     assert {r.row for r in Store(spec.results).evals()} >= {"wanda"}
+
+
+def test_activations_that_are_no_numbers_file_a_failure_and_no_result(
+    world: Spec, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = CalibrationSet.batches
+
+    def poisoned(self: CalibrationSet, *arguments: Any, **options: Any) -> Any:
+        made = batches(self, *arguments, **options)
+        made[0]["pixel_values"][0] = math.nan
+        return made
+
+    monkeypatch.setattr(CalibrationSet, "batches", poisoned)
+
+    outcome = run(world("r", "wanda"), plugins)
+
+    assert outcome.failures == [
+        "wanda 0.5 seed 0: RunError: layer vit.layers.0.attention.q_proj: activations of "
+        "calibration batch 1 are NaN or infinite; finite ones are needed"
+    ]
+    assert not list(Store(world("r").results).prunes())
+
+
+def test_a_recipe_has_settings_for_the_models_family(
+    world: Spec, plugins: Plugins, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    get = plugins.recipes.get
+    wanda = get("wanda")
+    own = dataclasses.replace(wanda.given, family_settings={"vit": {"local.compare": "layer"}})
+    given = {"wanda": dataclasses.replace(wanda, given=own)}
+    monkeypatch.setattr(plugins.recipes, "get", lambda name: given.get(name) or get(name))
+
+    record = prune_to_folder(world("r", "wanda", tasks=[]), plugins, tmp_path / "saved")
+    run(world("r", "wanda"), plugins)
+
+    assert [r.asked for r in Store(world("r").results).prunes()] == [record.asked]
+    assert record.asked.parts[-1].options == {"compare": "layer"}
+
+
+def test_a_budget_from_a_file_is_identified_by_what_it_holds(
+    world: Spec, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pruner = "budget=from-file budget.path=b.yaml local=wanda"
+    (tmp_path / "b.yaml").write_text("vision: 0.5\nvision.0: 0.6\nvision.1: 0.4\n")
+    run(world("r", pruner), plugins)
+    again = run(world("r", pruner), plugins)
+    [made] = Store(world("r").results).prunes()
+    [path] = world("r").results.rglob("prune-*.json")
+
+    (tmp_path / "b.yaml").write_text("vision: 0.5\n")
+    edited = run(world("r", pruner), plugins)
+    run(world("replay", f"budget=from-file budget.path={path} local=wanda"), plugins)
+
+    assert (again.filed, edited.filed) == (0, 2)
+    assert len({r.key for r in Store(world("r").results).prunes()}) == 2
+    [replayed] = Store(world("replay").results).prunes()
+    assert replayed.got == made.got
+    sparsities = {g.name: round(g.sparsity, 2) for g in made.got.sparsity.blocks}
+    assert sparsities == {"vision.0": 0.6, "vision.1": 0.4}
 
 
 def test_infeasible_caps_stop_the_run_before_it_starts(world: Spec, plugins: Plugins) -> None:

@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from harness.budget import allocate, make_target
-from harness.errors import InputError
-from harness.plugin import Group, LayerInfo, keep_largest
+from harness.errors import InfeasibleError, InputError
+from harness.plugin import Granularity, Group, LayerInfo
 from harness.scoring import ScoreSet, Table
-from harness.testing import ToySession
+from harness.testing import ToySession, toy_layers
 from harness_plugins.methods.atp import DepthProgression
+from harness_plugins.methods.ecoflap import CappedProportional
 from harness_plugins.methods.global_pruning import PooledThreshold
 from harness_plugins.methods.owl import OWL, OutlierRatio
+from harness_plugins.methods.uniform import Uniform
 
 
 def layer(name: str, shape: tuple[int, int], tower: str = "t", block: int = 0) -> LayerInfo:
@@ -59,20 +61,83 @@ def test_it_needs_scores_for_every_weight() -> None:
         PooledThreshold().allocate(table, [A, B, C], make_target([A, B, C], 0.5, None, None))
 
 
-def test_pooled_threshold_and_top_k_are_global_pruning() -> None:
-    generator = torch.Generator().manual_seed(0)
-    layers = [layer(str(i), (3 + i, 5), block=i) for i in range(4)]
-    scores = {i.name: torch.rand(i.shape, generator=generator) * (i.block + 1) for i in layers}
-    table = ScoreSet("weight", dict.fromkeys(scores, 1.0), scores).table(layers, "layer")
-    target = make_target(layers, 0.6, None, None)
+#: Two blocks of tower t, the first of two layers, and one of tower u, 100 weights to a layer.
+TOWERS = [
+    layer("t0a", (1, 100)),
+    layer("t0b", (1, 100)),
+    layer("t1", (1, 100), block=1),
+    layer("u0", (1, 100), "u"),
+    layer("u1", (1, 100), "u", block=1),
+]
 
-    budget = allocate(PooledThreshold(), table, layers, target)
 
-    everything = torch.cat([score.reshape(-1) for score in scores.values()])
-    threshold = everything.sort(descending=True).values[target.keep - 1]
-    for i in layers:
-        mask = keep_largest(scores[i.name], budget.keep[i.name], compare="layer")
-        assert torch.equal(mask, scores[i.name] >= threshold)
+def capped(scores: list[float], sparsity: float, p_max: float, **options: str) -> list[int]:
+    """Keep counts by capped-proportional from scores of the layers."""
+    allocator = CappedProportional(**options)
+    values = {i.name: score for i, score in zip(TOWERS, scores, strict=True)}
+    table = ScoreSet("layer", values, {}).table(TOWERS, allocator.granularity)
+    target = make_target(TOWERS, sparsity, p_max, None)
+    return list(allocate(allocator, table, TOWERS, target).keep.values())
+
+
+@pytest.mark.parametrize(
+    ("granularity", "expected"),
+    [
+        # 40 each by the cap of 0.6, and 50 more at 1 : 1 : 3 : 1 : 4.
+        ("layer", [45, 45, 55, 45, 60]),
+        # Blocks 2 : 3 : 1 : 4; the layers of one block share alike.
+        ("block", [45, 45, 55, 45, 60]),
+        # Towers 5 : 5, so 145 and 105.
+        ("tower", [49, 48, 48, 53, 52]),
+    ],
+)
+def test_every_granularity_shares_in_proportion(
+    granularity: Granularity, expected: list[int]
+) -> None:
+    assert capped([1, 1, 3, 1, 4], 0.5, 0.6, granularity=granularity) == expected
+
+
+def test_the_mean_is_per_weight() -> None:
+    """Blocks 2 : 8 : 4 : 4 per weight instead of 4 : 8 : 4 : 4; 40 each and 45 to share."""
+    kept = capped([2, 2, 8, 4, 4], 0.51, 0.6, granularity="block", aggregate="mean")
+
+    assert kept == [43, 42, 60, 50, 50]
+
+
+@pytest.mark.parametrize(
+    ("granularity", "expected"),
+    [
+        # t: 30 more at 1 : 1 : 3; u: 20 more at 1 : 4.
+        ("layer", [46, 46, 58, 44, 56]),
+        ("block", [46, 46, 58, 44, 56]),
+        ("tower", [50, 50, 50, 50, 50]),
+    ],
+)
+def test_towers_can_meet_the_target_each_by_itself(
+    granularity: Granularity, expected: list[int]
+) -> None:
+    scores = [1, 1, 3, 1000, 4000]
+
+    assert capped(scores, 0.5, 0.6, granularity=granularity, scope="tower") == expected
+
+
+def test_a_tower_whose_scores_are_zero_is_named() -> None:
+    with pytest.raises(InfeasibleError, match="all scores of tower u are zero"):
+        capped([1, 1, 3, 0, 0], 0.5, 0.6, scope="tower")
+
+
+@pytest.mark.parametrize("granularity", ["layer", "block", "tower"])
+def test_equal_scores_of_all_weights_are_uniform(granularity: Granularity) -> None:
+    """Totals are then in proportion to the sizes, and so are the budgets."""
+    layers = toy_layers()
+    scores = {i.name: torch.ones(i.shape) for i in layers}
+    totals = {i.name: float(i.numel) for i in layers}
+    table = ScoreSet("weight", totals, scores).table(layers, granularity)
+    target = make_target(layers, 0.5, 0.75, None)
+
+    budget = allocate(CappedProportional(granularity=granularity), table, layers, target)
+
+    assert budget == allocate(Uniform(), None, layers, target)
 
 
 def owl(ratios: list[float], sizes: list[int], sparsity: float, spread: float) -> list[int]:

@@ -36,7 +36,7 @@ def test_estimators(plugins: Plugins, name: str) -> None:
     check_score_estimator(plugins.score_estimators.get(name).given())
 
 
-@pytest.mark.parametrize("name", names("budget_allocators"))
+@pytest.mark.parametrize("name", sorted({*names("budget_allocators")} - {"from-file"}))
 def test_allocators(plugins: Plugins, name: str) -> None:
     check_budget_allocator(plugins.budget_allocators.get(name).given())
 
@@ -160,10 +160,24 @@ def test_settings_reach_the_parts_and_their_identity(plugins: Plugins) -> None:
 
     options = {part.kind: part.options for part in composition.parts}
     assert options["score"]["eps"] == 0.01
-    assert options["budget"] == {"granularity": "block", "aggregate": "mean"}
+    assert options["budget"] == {"granularity": "block", "aggregate": "mean", "scope": "joint"}
     assert composition.cap(0.5) == 0.8
     assert compose(PrunerSpec(recipe="ecoflap"), plugins).cap(0.5) == pytest.approx(0.6)
     assert compose(PrunerSpec(recipe="ecoflap"), plugins).cap(0.95) == 1.0
+
+
+def test_a_family_can_have_settings_of_its_own(plugins: Plugins) -> None:
+    def options(family: str | None, **changes: object) -> dict[str, object]:
+        spec = PrunerSpec.model_validate({"recipe": "ecoflap-first", **changes})
+        parts = compose(spec, plugins, family).parts
+        return {f"{part.kind}.{name}": v for part in parts for name, v in part.options.items()}
+
+    assert options(None)["score.kind"] == options("blip2")["score.kind"] == "product"
+    assert options("causal-lm")["score.kind"] == "gradient"
+    assert options("t5")["budget.aggregate"] == "mean"
+    asked = {"score.kind": "square"}
+    assert options("causal-lm", settings=asked)["score.kind"] == "square"
+    assert "score.kind" not in options("causal-lm", score="zeroth-order")
 
 
 def test_what_depends_on_the_seed(plugins: Plugins) -> None:

@@ -30,7 +30,21 @@ def test_a_layer_is_one_group() -> None:
     assert keep.tolist() == [[False, False, False, False], [True, False, True, True]]
 
 
-@pytest.mark.parametrize("compare", ["row", "layer"])
+def test_blocks_of_columns_keep_their_share_over_all_rows() -> None:
+    """Of 3 the first two columns get round(1.5) = 2 and the others what is left."""
+    keep = keep_largest(SCORES, 3, compare="columns", columns=2)
+
+    assert keep.tolist() == [[False, True, False, False], [True, False, True, False]]
+
+
+def test_the_last_block_of_columns_may_be_narrower() -> None:
+    """Of 4 the three columns of the first block get 3."""
+    keep = keep_largest(SCORES, 4, compare="columns", columns=3)
+
+    assert keep.tolist() == [[False, True, False, False], [True, False, True, True]]
+
+
+@pytest.mark.parametrize("compare", ["row", "layer", "columns"])
 def test_of_equal_scores_the_lower_index_is_pruned_first(compare: str) -> None:
     keep = keep_largest(torch.ones(1, 5), 2, compare=compare)
 
@@ -46,7 +60,7 @@ def test_two_of_four_stay_in_every_group() -> None:
 
 
 @pytest.mark.parametrize("keep_count", [0, 8])
-@pytest.mark.parametrize("compare", ["row", "layer"])
+@pytest.mark.parametrize("compare", ["row", "layer", "columns"])
 def test_nothing_and_everything_can_be_kept(keep_count: int, compare: str) -> None:
     assert int(keep_largest(SCORES, keep_count, compare=compare).sum()) == keep_count
 

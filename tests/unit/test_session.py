@@ -136,11 +136,45 @@ class Negative:
         yield from ((layer.name, -1.0) for layer in session.layers)
 
 
+class WrongShape:
+    name = "wrong-shape"
+    granularity = "weight"
+
+    def score(self, session: Session) -> Iterator[tuple[str, torch.Tensor]]:
+        yield from ((layer.name, torch.ones(layer.shape[::-1])) for layer in session.layers[1:])
+
+
+class NotANumber:
+    name = "not-a-number"
+    granularity = "weight"
+
+    def score(self, session: Session) -> Iterator[tuple[str, torch.Tensor]]:
+        for layer in session.layers:
+            scores = torch.ones(layer.shape)
+            scores[0, 0] = float("nan")
+            yield layer.name, scores
+
+
+class Stray:
+    name = "stray"
+    granularity = "block"
+
+    def score(self, session: Session) -> Iterator[tuple[str, float]]:
+        yield session.layers[0].name, 1.0
+
+
 @pytest.mark.parametrize(
     ("estimator", "error", "message"),
     [
+        (
+            WrongShape,
+            PartError,
+            r"wrong-shape scored vit\.layers\S+ with \(\d+, \d+\); a score per",
+        ),
+        (NotANumber, PartError, r"not-a-number scored vit\.layers\S+ nan; scores are >= 0"),
+        (Stray, PartError, r"stray scored 'vit\.layers\S+', which is no block"),
         (Careless, RunError, "left the model's weights changed"),
-        (Incomplete, PartError, "left out"),
+        (Incomplete, PartError, r"incomplete left out \d+ scores, first vit\.layers"),
         (Negative, PartError, "scores are >= 0"),
     ],
 )

@@ -31,6 +31,7 @@ from harness.plugin import (
     Batch,
     BudgetAllocator,
     Granularity,
+    Group,
     InfeasibleError,
     LayerInfo,
     PartError,
@@ -43,6 +44,7 @@ from harness.plugin import (
     floor_of,
     hookimpl,
     split_evenly,
+    tower_targets,
 )
 
 
@@ -98,17 +100,32 @@ class CappedProportional:
     granularity: Granularity = "block"
     aggregate: Literal["sum", "mean"] = "sum"
     """``mean`` divides a group's score by its number of weights (the released FlanT5 setting)."""
+    scope: Literal["joint", "tower"] = "joint"
+    """``tower``: each tower meets the target by itself (there ``prune_per_model``)."""
 
     def allocate(
         self, scores: ScoreTable | None, layers: Sequence[LayerInfo], target: Target
     ) -> Mapping[str, int]:
         if scores is None:
             raise PartError("budget=capped-proportional needs score=NAME")
-        groups = scores.groups
+        if self.scope == "joint":
+            return self._share_out(scores, scores.groups, target)
+        keep: dict[str, int] = {}
+        for tower, own in tower_targets(layers, target).items():
+            keep |= self._share_out(scores, [g for g in scores.groups if g.tower == tower], own)
+        return keep
+
+    def _share_out(
+        self, scores: ScoreTable, groups: Sequence[Group], target: Target
+    ) -> dict[str, int]:
+        """Meet a target with these groups alone."""
         value = scores.total if self.aggregate == "sum" else scores.mean
         shares = [value(group) for group in groups]
         if not any(shares):
-            raise InfeasibleError("all scores are zero; they say nothing about where to prune")
+            where = "" if self.scope == "joint" else f" of tower {groups[0].tower}"
+            raise InfeasibleError(
+                f"all scores{where} are zero; they say nothing about where to prune"
+            )
         keep = apportion(
             target.keep,
             shares,
@@ -125,6 +142,7 @@ ECOFLAP = Recipe(
     budget="capped-proportional",
     local=("wanda",),
     headroom=0.1,
+    family_settings={"t5": {"budget.aggregate": "mean"}},
 )
 
 

@@ -63,6 +63,10 @@ ECOFLAP_FIRST = Recipe(
     budget="capped-proportional",
     local=("wanda",),
     headroom=0.1,
+    family_settings={
+        "causal-lm": {"score.kind": "gradient"},
+        "t5": {"budget.aggregate": "mean"},
+    },
 )
 
 

@@ -20,8 +20,8 @@ from harness.plugin import (
     Recipe,
     ScoreTable,
     Target,
-    apportion_evenly,
     hookimpl,
+    tower_targets,
 )
 
 
@@ -40,16 +40,12 @@ class PooledThreshold:
     ) -> Mapping[str, int]:
         if scores is None:
             raise PartError("budget=pooled-threshold needs score=NAME that scores every weight")
-        pools: dict[str, list[LayerInfo]] = {}
-        for layer in layers:
-            pools.setdefault(layer.tower if self.scope == "tower" else "", []).append(layer)
-        sizes = [sum(layer.numel for layer in pool) for pool in pools.values()]
-        floors = [sum(target.min_keep[i.name] for i in pool) for pool in pools.values()]
+        if self.scope == "joint":
+            return _cut(scores, layers, target.keep, target.min_keep)
         keep: dict[str, int] = {}
-        for pool, count in zip(
-            pools.values(), apportion_evenly(target.keep, sizes, floors), strict=True
-        ):
-            keep |= _cut(scores, pool, count, target.min_keep)
+        for tower, own in tower_targets(layers, target).items():
+            pool = [layer for layer in layers if layer.tower == tower]
+            keep |= _cut(scores, pool, own.keep, own.min_keep)
         return keep
 
 

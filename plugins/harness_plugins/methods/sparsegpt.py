@@ -33,6 +33,7 @@ from harness.plugin import (
     PartError,
     Recipe,
     Statistic,
+    columns_share,
     hookimpl,
     keep_largest,
 )
@@ -62,7 +63,7 @@ class SparseGPT:
 
         def by_share(start: int, weight: Tensor, diagonal: Tensor) -> Tensor:
             stop = start + weight.shape[1]
-            share = _share(job.keep_count, stop, inputs) - _share(job.keep_count, start, inputs)
+            share = columns_share(job.keep_count, start, stop, inputs)
             return keep_largest((weight / diagonal).square(), share, compare="layer")
 
         def by_pattern(_: int, weight: Tensor, diagonal: Tensor) -> Tensor:
@@ -100,11 +101,6 @@ class OBS:
             return mask[:, start : start + weight.shape[1]]
 
         return _sweep(job, self.damping, self.columns, self.columns, given)
-
-
-def _share(keep_count: int, column: int, columns: int) -> int:
-    """How many of the kept weights lie left of a column, rounded to the nearest."""
-    return (2 * keep_count * column + columns) // (2 * columns)
 
 
 def _sweep(job: LayerJob, damping: float, block: int, width: int, choose: Choose) -> LayerResult:

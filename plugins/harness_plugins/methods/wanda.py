@@ -6,16 +6,22 @@ Reference: locuslab/wanda, lib/prune.py and lib/layerwrapper.py. Its ``scaler_ro
 sequences of the summed squares; the constant factor to our sum changes no ranking.
 """
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from harness.plugin import (
     Compare,
+    Granularity,
     LayerJob,
     LayerResult,
     LocalPruner,
     Recipe,
+    ScoreEstimator,
+    ScoreSession,
     Statistic,
     hookimpl,
     keep_largest,
@@ -38,11 +44,27 @@ class Wanda:
         )
 
 
+class ActivationScore:
+    """The same per weight on the dense model, for budgets over several layers."""
+
+    name: ClassVar[str] = "activation"
+    granularity: ClassVar[Granularity] = "weight"
+
+    def score(self, session: ScoreSession) -> Iterator[tuple[str, Tensor | float]]:
+        for layer, found in session.statistics({"input_sq"}):
+            yield layer.name, session.weight(layer).float().abs() * found.input_sq.sqrt()
+
+
 WANDA = Recipe(
     name="wanda",
     paper="Sun et al., ICLR 2024 (arXiv:2306.11695), per output row.",
     local=("wanda",),
 )
+
+
+@hookimpl
+def harness_score_estimators() -> list[type[ScoreEstimator]]:
+    return [ActivationScore]
 
 
 @hookimpl
