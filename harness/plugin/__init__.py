@@ -23,6 +23,7 @@ from harness.plugin.apportion import (
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.images import read_image
+from harness.plugin.means import ScoreSession, ScoreTable
 from harness.plugin.protocols import (
     BudgetAllocator,
     BundledModel,
@@ -36,8 +37,6 @@ from harness.plugin.protocols import (
     Needs,
     Perplexity,
     ScoreEstimator,
-    ScoreSession,
-    ScoreTable,
     Task,
 )
 from harness.plugin.selection import Compare, keep_largest
