@@ -107,6 +107,11 @@ class CappedProportional:
         groups = scores.groups
         value = scores.total if self.aggregate == "sum" else scores.mean
         shares = [value(group) for group in groups]
+        if min(shares) < 0:
+            raise PartError(
+                f"budget=capped-proportional needs scores whose sums are >= 0, "
+                f"one is {min(shares):g}"
+            )
         if not any(shares):
             raise InfeasibleError("all scores are zero; they say nothing about where to prune")
         keep = apportion(
