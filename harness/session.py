@@ -135,10 +135,14 @@ def _standing_in(blocks: Sequence[nn.Module], outputs: Sequence[Any]) -> Iterato
 
 
 @contextmanager
-def left_as_found(model: Model, who: str) -> Iterator[None]:
-    """Modes, requires_grad and RNG state are put back; changed weights are an error."""
+def left_as_found(model: Model, who: str, *, but_weights: bool = False) -> Iterator[None]:
+    """Modes, requires_grad and RNG state are put back; changed weights are an error.
+
+    Args:
+        but_weights: Whether the weights may change.
+    """
     module = model.loaded.module
-    before = weights_digest(module)
+    before = None if but_weights else weights_digest(module)
     modes = {part: part.training for part in module.modules()}
     wants_grad = {parameter: parameter.requires_grad for parameter in module.parameters()}
     rng_state = torch.get_rng_state()
@@ -153,5 +157,5 @@ def left_as_found(model: Model, who: str) -> Iterator[None]:
         torch.set_rng_state(rng_state)
         if cuda_states:
             torch.cuda.set_rng_state_all(cuda_states)
-    if weights_digest(module) != before:
+    if before is not None and weights_digest(module) != before:
         raise RunError(f"{who} left the model's weights changed; use session.perturbed")
