@@ -101,7 +101,7 @@ SCORES = {"a": torch.tensor([[9.0, 1.0, -8.0, 2.0]]), "b": torch.tensor([[2.0, 2
     ("scope", "keep"),
     [
         ("joint", {"a": 1, "b": 0}),  # -8 -1 1 1 2 2 2 9: the fifth is 2, and all twos go
-        ("tower", {"a": 2, "b": 0}),  # -8 1 | 2 9 and -1 1 | 2 2, cut after the second
+        ("model", {"a": 2, "b": 0}),  # -8 1 | 2 9 and -1 1 | 2 2, cut after the second
         ("layer", {"a": 2, "b": 0}),
     ],
 )

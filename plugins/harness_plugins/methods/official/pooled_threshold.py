@@ -29,8 +29,8 @@ class PooledThresholdOfficial:
     granularity: ClassVar[Granularity] = "layer"
     exact: ClassVar[bool] = False
 
-    scope: Literal["joint", "tower", "layer"] = "joint"
-    """What shares a threshold; each pool is cut at the target sparsity."""
+    scope: Literal["joint", "model", "layer"] = "joint"
+    """What shares a threshold: all, the towers of vision or of language, or each layer alone."""
 
     def allocate(
         self, scores: ScoreTable | None, layers: Sequence[LayerInfo], target: Target
@@ -39,7 +39,8 @@ class PooledThresholdOfficial:
             raise PartError(f"budget={self.name} needs score=NAME that scores every weight")
         pools: dict[str, list[LayerInfo]] = {}
         for layer in layers:
-            pool = {"joint": "", "tower": layer.tower, "layer": layer.name}[self.scope]
+            model = layer.tower.partition("-")[0]  # language-encoder and -decoder are one model
+            pool = {"joint": "", "model": model, "layer": layer.name}[self.scope]
             pools.setdefault(pool, []).append(layer)
         keep: dict[str, int] = {}
         for members in pools.values():
