@@ -58,7 +58,7 @@ def make_target(
             f"sparsity {sparsity:g} cannot be met when no layer may exceed p_max {cap:g}; "
             f"the cap must be at least the sparsity"
         )
-    return Target(sparsity=sparsity, numel=numel, keep=keep, min_keep=min_keep)
+    return Target(sparsity=sparsity, numel=numel, keep=keep, min_keep=min_keep, p_max=p_max)
 
 
 def pattern_keep(layer: LayerInfo, pattern: Pattern) -> int:
@@ -84,19 +84,21 @@ def allocate(
     """Ask the allocator and check its answer against the target.
 
     Raises:
-        PartError: The budget misses a layer, leaves [min_keep, numel] or misses the total.
+        PartError: The budget misses a layer or leaves [min_keep, numel], [0, numel] for one that
+            is not exact; or the budget of an exact one misses the total.
     """
+    exact = bool(getattr(allocator, "exact", True))
     keep = dict(allocator.allocate(scores, layers, target))
     for layer in layers:
         count = keep.get(layer.name)
-        least = target.min_keep[layer.name]
+        least = target.min_keep[layer.name] if exact else 0
         if count is None or count != int(count) or not least <= count <= layer.numel:
             raise PartError(
                 f"{allocator.name} gives {layer.name} {count} weights; "
                 f"an integer in [{least}, {layer.numel}] is needed"
             )
     budget = Budget({layer.name: int(keep[layer.name]) for layer in layers})
-    if budget.total != target.keep:
+    if exact and budget.total != target.keep:
         raise PartError(
             f"{allocator.name} keeps {budget.total} weights in all, the target is {target.keep}"
         )

@@ -74,6 +74,11 @@ def is_data_free(part: object) -> bool:
     return bool(getattr(part, "data_free", False))
 
 
+def changes_weights(estimator: ScoreEstimator | None) -> bool:
+    """Whether an estimator leaves other weights than it found (``changes_weights``)."""
+    return bool(getattr(estimator, "changes_weights", False))
+
+
 def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Composition:
     """Look the parts up and give them their settings.
 

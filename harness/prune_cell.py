@@ -10,6 +10,7 @@ from harness.bench import Bench, RunningStage, short_key
 from harness.budget import Budget, allocate, describe
 from harness.calibration import CalibrationSet
 from harness.checkpoint import apply_cached, cache_pruned
+from harness.composition import changes_weights
 from harness.cost import Cost
 from harness.errors import RunError
 from harness.grid import Variant
@@ -200,7 +201,8 @@ def _scores(cell: PruneCell, cost: Cost, number: int) -> ScoreSet | None:
     """Scores of the estimator, if the composition has one, with what they cost."""
     if cell.variant.composition.estimator is None:
         return None
-    found = _dense_scores(cell) if number == 1 else _score(cell)
+    reusable = number == 1 and not changes_weights(cell.variant.composition.estimator)
+    found = _dense_scores(cell) if reusable else _score(cell)
     cost.add("score", found.seconds, found.peak_memory_bytes)
     return found
 

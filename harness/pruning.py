@@ -11,12 +11,12 @@ from torch import Tensor
 
 from harness.budget import Budget
 from harness.calibration import CalibrationSet
-from harness.composition import Composition
+from harness.composition import Composition, changes_weights
 from harness.errors import PartError
 from harness.model import Model
 from harness.plugin import LayerInfo, LayerJob, LayerResult, LocalPruner, Pattern, Statistics
 from harness.session import Progress
-from harness.walk import TowerWalk
+from harness.walk import Rules, TowerWalk
 
 BATCH = 16
 
@@ -28,7 +28,7 @@ class Pruned:
     masks: dict[str, Tensor] = field(default_factory=dict)
     """Layer -> bool (out, in) on the CPU."""
     updated: set[str] = field(default_factory=set)
-    """Layers whose remaining weights changed as well."""
+    """Layers whose remaining weights may differ from the dense ones."""
     notes: dict[str, dict[str, float]] = field(default_factory=dict)
     zeros_of_dense: int = 0
     units: dict[str, int] = field(default_factory=dict)
@@ -61,6 +61,8 @@ def prune(
         PartError: A pruner returned a wrong shape or a wrong count.
     """
     pruned = Pruned()
+    if changes_weights(fine.composition.estimator):
+        pruned.updated.update(layer.name for layer in model.layers)
     kinds = frozenset().union(*(pruner.statistics for pruner in fine.composition.pruners))
     if not kinds:
         for layer in model.layers:
@@ -69,15 +71,23 @@ def prune(
         return pruned
     assert calibration is not None
     batches = calibration.batches(model, size=BATCH)
+    rules = _rules(fine.composition.pruners)
     for tower in model.towers:
         if not any(layer.tower == tower.name for layer in model.layers):
             continue
-        for visit in TowerWalk(model, tower, batches):
+        for visit in TowerWalk(model, tower, batches, rules):
             statistics = visit.statistics(kinds)
             for layer in visit.layers:
                 _prune_layer(model, layer, statistics[layer.name], fine, pruned)
                 progress(len(pruned.masks), len(model.layers), layer.name)
     return pruned
+
+
+def _rules(pruners: Sequence[LocalPruner]) -> Rules:
+    return Rules(
+        counts_padding=any(getattr(i, "counts_padding", False) for i in pruners),
+        replays_first_call=any(getattr(i, "replays_first_call", False) for i in pruners),
+    )
 
 
 def _no_statistics(layer: LayerInfo) -> Statistics:

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from harness.calibration import CalibrationSet
+from harness.composition import changes_weights
 from harness.errors import InputError, PartError
 from harness.model import Model, group_layers
 from harness.plugin import Granularity, Group, LayerInfo, ScoreEstimator
@@ -71,9 +72,7 @@ class Table:
         return self.totals[group.name] / group.numel
 
     def count_largest(self, keep: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
-        if not self.weights:
-            raise InputError("a threshold over all weights needs scores for every weight")
-        pools = [self.weights[layer.name].reshape(-1).numpy() for layer in layers]
+        pools = self._pools(layers)
         drop = sum(map(len, pools)) - keep
         if drop <= 0:
             return {layer.name: layer.numel for layer in layers}
@@ -87,6 +86,21 @@ class Table:
             counts[layer.name] = int((pool >= threshold).sum()) - gone
         return counts
 
+    def count_above(self, rank: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
+        pools = self._pools(layers)
+        if rank == 0:
+            return {layer.name: layer.numel for layer in layers}
+        threshold = np.partition(np.concatenate(pools), rank - 1)[rank - 1]
+        return {
+            layer.name: int((pool > threshold).sum())
+            for layer, pool in zip(layers, pools, strict=True)
+        }
+
+    def _pools(self, layers: Sequence[LayerInfo]) -> list[np.ndarray]:
+        if not self.weights:
+            raise InputError("a threshold over all weights needs scores for every weight")
+        return [self.weights[layer.name].reshape(-1).numpy() for layer in layers]
+
 
 def score(
     model: Model,
@@ -97,12 +111,15 @@ def score(
 ) -> ScoreSet:
     """Run the estimator and check what it yields; the model is as before when it ends.
 
+    The weights of an estimator with ``changes_weights`` stay as it left them.
+
     Args:
         calibration: None for an estimator that is data-free.
 
     Raises:
-        PartError: A score is missing, of the wrong shape, negative, NaN or infinite.
-        RunError: The estimator left a weight changed.
+        PartError: A score is missing, of the wrong shape, NaN or infinite, or one per layer or
+            group is negative.
+        RunError: The estimator left a weight changed and did not say so.
     """
     session = Session(model, calibration, seed, progress)
     layers = {layer.name: layer for layer in model.layers}
@@ -110,7 +127,7 @@ def score(
     names = [group.name for group in group_layers(model.layers, own)]
     values: dict[str, float] = {}
     weights: dict[str, Tensor] = {}
-    with left_as_found(model, estimator.name):
+    with left_as_found(model, estimator.name, but_weights=changes_weights(estimator)):
         for name, scores in estimator.score(session):
             if name not in names:
                 raise PartError(f"{estimator.name} scored {name!r}, which is no {own}")
@@ -119,8 +136,12 @@ def score(
                 values[name] = float(weights[name].double().sum())
             else:
                 values[name] = float(scores)
-            if not (math.isfinite(values[name]) and values[name] >= 0):
-                raise PartError(f"{estimator.name} scored {name} {values[name]}; scores are >= 0")
+                if values[name] < 0:
+                    raise PartError(
+                        f"{estimator.name} scored {name} {values[name]}; a {own}'s scores are >= 0"
+                    )
+            if not math.isfinite(values[name]):
+                raise PartError(f"{estimator.name} scored {name} {values[name]}; that is no number")
     missing = [name for name in names if name not in values]
     if missing:
         raise PartError(f"{estimator.name} left out {len(missing)} scores, first {missing[0]}")

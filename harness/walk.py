@@ -51,6 +51,17 @@ class BatchTrace:
     outputs: dict[int, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a walk departs from what the blocks do in the model, for methods that were published so.
+
+    `LocalPruner.prune` says what each means.
+    """
+
+    counts_padding: bool = False
+    replays_first_call: bool = False
+
+
 class BlockVisit:
     """One block of the walk; statistics are of the inputs it gets now."""
 
@@ -71,11 +82,18 @@ class BlockVisit:
 class TowerWalk:
     """Captures a tower once and visits its blocks in forward order."""
 
-    def __init__(self, model: Model, tower: Tower, batches: Sequence[Batch]) -> None:
+    def __init__(
+        self, model: Model, tower: Tower, batches: Sequence[Batch], rules: Rules | None = None
+    ) -> None:
         self.model = model
         self.tower = tower
         with torch.no_grad():
             self.traces = [_capture(model, tower, batch) for batch in batches]
+        for trace in self.traces:
+            if rules is not None and rules.counts_padding:
+                trace.masks = {}
+            if rules is not None and rules.replays_first_call:
+                trace.calls = [trace.calls[0], *_like_first(trace.calls)]
 
     def __iter__(self) -> Iterator[BlockVisit]:
         """Yield each block; when the caller comes back, its outputs are made anew."""
@@ -159,6 +177,28 @@ class _Recorder:
         for leaf, path in leaves(output):
             if isinstance(leaf, Tensor):
                 self._made_by[id(leaf)] = Link(index, path)
+
+
+def _like_first(calls: Sequence[Call]) -> Iterator[Call]:
+    """Every later call as the first one, but for the hidden states of the block before it.
+
+    Hidden states are the first thing that a block returns.
+    """
+    given = {path: leaf for leaf, path in leaves((calls[0].args, calls[0].kwargs))}
+    for index, call in enumerate(calls[1:]):
+        hidden = {
+            path: leaf
+            for leaf, path in leaves((call.args, call.kwargs))
+            if isinstance(leaf, Link) and leaf.block == index and leaf.path in {(), (0,)}
+        }
+        if not hidden or hidden.keys() - given.keys():
+            raise RunError(f"block {index + 1} takes its hidden states otherwise than block 0")
+        yield Call(
+            *map_leaves(
+                (calls[0].args, calls[0].kwargs),
+                lambda leaf, path, hidden=hidden: hidden.get(path, leaf),
+            )
+        )
 
 
 def _to_link(leaf: Any, path: tuple[Any, ...], made_by: Mapping[int, Link], where: str) -> Any:

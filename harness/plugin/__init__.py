@@ -24,6 +24,7 @@ from harness.plugin.apportion import (
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.images import read_image
+from harness.plugin.means import ScoreSession, ScoreTable, TrainSession
 from harness.plugin.protocols import (
     BudgetAllocator,
     BundledModel,
@@ -38,13 +39,10 @@ from harness.plugin.protocols import (
     Needs,
     Perplexity,
     ScoreEstimator,
-    ScoreSession,
-    ScoreTable,
     Searcher,
     Shrinks,
     Structured,
     Task,
-    TrainSession,
 )
 from harness.plugin.selection import Compare, columns_share, keep_largest
 from harness.plugin.shapes import read_widened

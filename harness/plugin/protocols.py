@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from harness.plugin.means import ScoreSession, ScoreTable, TrainSession
 from harness.plugin.values import (
     Batch,
     EditionInfo,
     Example,
     Generation,
     Granularity,
-    Group,
     LayerInfo,
     LayerJob,
     LayerResult,
@@ -27,7 +26,6 @@ from harness.plugin.values import (
     Sample,
     Scores,
     Statistic,
-    Statistics,
     Target,
     Tower,
     Training,
@@ -35,7 +33,7 @@ from harness.plugin.values import (
 )
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor, nn
+    from torch import Tensor, nn
 
     from harness.spec import ModelSpec
 
@@ -54,59 +52,6 @@ class Fingerprinted(Protocol):
         ...
 
 
-class ScoreSession(Protocol):
-    """The machine's side of scoring: one fixed calibration set, one model that is put back.
-
-    Everything an estimator changes is restored bit for bit when scoring ends.
-    """
-
-    @property
-    def layers(self) -> Sequence[LayerInfo]:
-        """All prunable layers in forward order."""
-        ...
-
-    @property
-    def rng(self) -> Generator:
-        """CPU generator seeded from the spec."""
-        ...
-
-    def batches(self, samples: int | None = None, *, size: int = 1) -> Sequence[Batch]:
-        """The first `samples` calibration samples (all by default) in batches of `size`."""
-        ...
-
-    def weight(self, layer: LayerInfo) -> Tensor:
-        """The weight (out, in) in the model's dtype; read only."""
-        ...
-
-    def loss(self, batch: Batch) -> Tensor:
-        """The model's calibration loss, () float32, mean over the batch."""
-        ...
-
-    def perturbed(self, layer: LayerInfo) -> AbstractContextManager[Tensor]:
-        """The weight (out, in), writable in place inside the context, restored on exit.
-
-        A loss inside it reuses what the blocks before the layer's gave for that batch, so call
-        ``loss`` for one batch on many layers rather than on many batches for one layer.
-        """
-        ...
-
-    def gradients(self, batch: Batch) -> Iterator[tuple[LayerInfo, Tensor]]:
-        """Gradients of the loss (out, in), float32, each layer's once, last block first.
-
-        They stream: a layer's gradient is made when its block is reached, and the block's
-        activations are gone by then.
-        """
-        ...
-
-    def statistics(self, kinds: AbstractSet[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
-        """Input statistics of every layer of the dense model, in forward order."""
-        ...
-
-    def progress(self, done: int, total: int, label: str) -> None:
-        """Tell the user how far a long loop is."""
-        ...
-
-
 class ScoreEstimator(Protocol):
     """Weights and calibration data -> importance per weight, layer or block; higher = keep."""
 
@@ -120,35 +65,9 @@ class ScoreEstimator(Protocol):
     def score(self, session: ScoreSession) -> Iterator[tuple[str, Tensor | float]]:
         """Yield (layer name, scores (out, in)), (layer name, score) or (group name, score).
 
-        Which one is told by `granularity`. Scores are finite and not negative.
-        """
-        ...
-
-
-class ScoreTable(Protocol):
-    """Scores summed up for an allocator, at its own granularity."""
-
-    @property
-    def groups(self) -> Sequence[Group]:
-        """All groups in forward order."""
-        ...
-
-    def total(self, group: Group) -> float:
-        """Sum of the group's scores."""
-        ...
-
-    def mean(self, group: Group) -> float:
-        """The total divided by the group's number of weights."""
-        ...
-
-    def count_largest(self, keep: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
-        """How many of the `keep` largest weight scores of these layers lie in each of them.
-
-        Among equal scores those of earlier layers go first. The counts add up to `keep`, or to all
-        weights where there are fewer.
-
-        Raises:
-            InputError: The estimator does not score every weight.
+        Which one is told by `granularity`. Scores are finite; those per layer or group are not
+        negative. ``changes_weights = True`` on the class says that it leaves the weights other
+        than it found them: what it left is pruned, and its scores are never reused.
         """
         ...
 
@@ -164,7 +83,8 @@ class BudgetAllocator(Protocol):
         """Layer name -> keep count; ``target.keep`` in sum, ``target.min_keep`` respected.
 
         `scores` is None in a recipe without an estimator; else its groups are at the
-        allocator's ``granularity`` (attribute, ``block`` by default).
+        allocator's ``granularity`` (attribute, ``block`` by default). ``exact = False`` on the
+        class says that total and minimum may be missed; they are then only reported.
         """
         ...
 
@@ -180,35 +100,11 @@ class LocalPruner(Protocol):
 
         ``exact = False`` on the class says that the count may differ; it is then only reported.
         ``refines = True`` says that it works on the mask of the pruner before it.
+        ``counts_padding = True`` asks for statistics over padded tokens too, and
+        ``replays_first_call = True`` for those of blocks that are all called with what the first
+        block of their tower is called with, but for the hidden states (T5 then has no position
+        bias after its first block). One of a chain that says so says it for all.
         """
-        ...
-
-
-class TrainSession(Protocol):
-    """The machine's side of a search: a model in training on a train stream.
-
-    The stream never holds a sample of the calibration set. What the search does to the weights
-    stays, as part of the method.
-    """
-
-    @property
-    def unit_groups(self) -> Sequence[UnitGroup]:
-        """All units that may go, in forward order."""
-        ...
-
-    def weights_per_unit(self, group: UnitGroup) -> int:
-        """Prunable weights that go with one unit of the group."""
-        ...
-
-    def gate(self, group: UnitGroup) -> Tensor:
-        """Factors (units,) of what the group's rows give, ones at first; write to ``.data``.
-
-        A loss's gradient adds up in ``.grad``. It is never cleared, and no step trains a gate.
-        """
-        ...
-
-    def train(self, training: Training) -> Iterator[float]:
-        """Train the weights; yields each loss after its backward pass, before the weights move."""
         ...
 
 

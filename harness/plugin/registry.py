@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from harness.errors import DuplicateNameError, UnknownNameError
@@ -37,10 +39,27 @@ class Provider(Generic[T]):
     origin: Origin
 
     def source_digest(self) -> str:
-        """Hash of the file that defines it, so that an edited plugin is told from the old one."""
-        path = inspect.getsourcefile(self.given) if inspect.isclass(self.given) else None
-        content = Path(path).read_bytes() if path else repr(self.given).encode()
-        return hashlib.sha256(content).hexdigest()
+        """Hash of the files that define it, so that an edited plugin is told from the old one.
+
+        That is the file of the class and those of its own package that this one imports from.
+        """
+        if not inspect.isclass(self.given):
+            return hashlib.sha256(repr(self.given).encode()).hexdigest()
+        hasher = hashlib.sha256()
+        for _, module in sorted(_own_modules(sys.modules[self.given.__module__], {}).items()):
+            hasher.update(Path(module.__file__ or "").read_bytes())
+        return hasher.hexdigest()
+
+
+def _own_modules(module: ModuleType, found: dict[str, ModuleType]) -> dict[str, ModuleType]:
+    """The module and all of its package whose classes and functions it uses, by name."""
+    found[module.__name__] = module
+    package = module.__name__.partition(".")[0]
+    for value in list(vars(module).values()):
+        name = getattr(value, "__module__", None)
+        if isinstance(name, str) and name.partition(".")[0] == package and name not in found:
+            _own_modules(sys.modules[name], found)
+    return found
 
 
 class Registry(Generic[T]):

@@ -85,6 +85,8 @@ class Target:
     """How many of them stay: N - floor(N * sparsity)."""
     min_keep: Mapping[str, int]
     """Layer -> fewest weights that must stay (0 without a cap on the sparsity)."""
+    p_max: float | None = None
+    """The cap on every layer's sparsity that `min_keep` follows from, if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,11 +24,18 @@ Vectors = dict[str, torch.Tensor]
 
 
 def layer_job(
-    weight: torch.Tensor, inputs: torch.Tensor, keep_count: int, pattern: Pattern | None = None
+    weight: torch.Tensor,
+    inputs: torch.Tensor,
+    keep_count: int,
+    pattern: Pattern | None = None,
+    *,
+    tower: str = "t",
 ) -> LayerJob:
     """A layer with statistics of inputs (batches, batch, tokens, in)."""
     rows, columns = weight.shape
-    info = LayerInfo(name="layer", tower="t", block=0, role="r", shape=(rows, columns), stream="t")
+    info = LayerInfo(
+        name="layer", tower=tower, block=0, role="r", shape=(rows, columns), stream=tower
+    )
     samples = inputs.reshape(-1, inputs.shape[-2], columns)
     return LayerJob(
         info=info,

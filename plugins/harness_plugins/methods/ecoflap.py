@@ -121,6 +121,11 @@ class CappedProportional:
         """Meet a target with these groups alone."""
         value = scores.total if self.aggregate == "sum" else scores.mean
         shares = [value(group) for group in groups]
+        if min(shares) < 0:
+            raise PartError(
+                f"budget=capped-proportional needs scores whose sums are >= 0, "
+                f"one is {min(shares):g}"
+            )
         if not any(shares):
             where = "" if self.scope == "joint" else f" of tower {groups[0].tower}"
             raise InfeasibleError(

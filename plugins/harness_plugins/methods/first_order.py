@@ -11,6 +11,7 @@ compute_importance_scores. With g_b the gradient of batch b's loss and the mean 
     gradient   mean_b |g_b|          (there GradOnly)
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -19,19 +20,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from harness.plugin import LayerInfo, Recipe, ScoreEstimator, ScoreSession, hookimpl
+from harness.plugin import Recipe, ScoreEstimator, ScoreSession, hookimpl
 
 Kind = Literal["product", "square", "gradient"]
 
 
 @dataclass(frozen=True)
-class FirstOrder:
-    """Scores per weight, or their sums per layer without ever holding all weights' scores."""
+class BatchMean(ABC):
+    """Mean over batches of a score per weight made of weight and gradient.
 
-    name: ClassVar[str] = "first-order"
+    Summed up per layer, it never holds all weights' scores.
+    """
 
     granularity: Literal["layer", "weight"] = "layer"
-    kind: Kind = "product"
     samples: Annotated[int, Field(gt=0)] = 128
     batch_size: Annotated[int, Field(gt=0)] = 1
 
@@ -40,7 +41,7 @@ class FirstOrder:
         totals: dict[str, Tensor] = {}
         for number, batch in enumerate(batches):
             for layer, gradient in session.gradients(batch):
-                score = self._of_batch(session, layer, gradient)
+                score = self.of_batch(session.weight(layer).float(), gradient)
                 addend = score if self.granularity == "weight" else score.double().sum()
                 totals[layer.name] = totals[layer.name] + addend if number else addend
             session.progress(number + 1, len(batches), f"batch {number + 1}")
@@ -48,11 +49,23 @@ class FirstOrder:
             mean = totals[layer.name] / len(batches)
             yield layer.name, mean if self.granularity == "weight" else float(mean)
 
-    def _of_batch(self, session: ScoreSession, layer: LayerInfo, gradient: Tensor) -> Tensor:
-        """Scores of one batch (out, in); their mean over batches is the score."""
+    @abstractmethod
+    def of_batch(self, weight: Tensor, gradient: Tensor) -> Tensor:
+        """Scores of one batch (out, in), float32."""
+
+
+@dataclass(frozen=True)
+class FirstOrder(BatchMean):
+    """Absolute or squared products of weight and gradient, or the gradient alone."""
+
+    name: ClassVar[str] = "first-order"
+
+    kind: Kind = "product"
+
+    def of_batch(self, weight: Tensor, gradient: Tensor) -> Tensor:
         if self.kind == "gradient":
             return gradient.abs()
-        product = session.weight(layer).float() * gradient
+        product = weight * gradient
         return product.abs() if self.kind == "product" else torch.square(product)
 
 

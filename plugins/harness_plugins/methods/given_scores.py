@@ -4,6 +4,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
 from harness.plugin import (
     Compare,
     LayerJob,
@@ -31,7 +33,7 @@ class GivenScores:
             raise PartError("local=scores needs an estimator that scores every weight")
         scores = job.scores
         if job.keep is not None:  # what is gone stays gone
-            scores = scores.masked_fill(~job.keep, -1)
+            scores = scores.masked_fill(~job.keep, torch.finfo(scores.dtype).min)
         return LayerResult(
             keep=keep_largest(scores, job.keep_count, compare=self.compare, pattern=job.pattern)
         )

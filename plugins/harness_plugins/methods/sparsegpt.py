@@ -45,6 +45,17 @@ LEAST_DAMPING, MOST_DAMPING = 1e-6, 1e3
 Choose = Callable[[int, Tensor, Tensor], Tensor]
 
 
+class Inverse(NamedTuple):
+    """The factor of an inverse Gram matrix, and what it took to get it."""
+
+    upper: Tensor
+    """U (in, in) with U^T U = (G + damping * mean diagonal * I)^-1."""
+    dead: Tensor
+    """bool (in,): inputs that are always zero."""
+    damping: float
+    """The share of the mean diagonal that was added; the one asked for unless that failed."""
+
+
 @dataclass(frozen=True)
 class SparseGPT:
     """Mask and update together, over blocks of columns."""
@@ -60,6 +71,7 @@ class SparseGPT:
     def prune(self, job: LayerJob) -> LayerResult:
         rows, inputs = job.weight.shape
         pattern = job.pattern
+        factor = invert(job.stats.gram, self.damping, job.info.name)
 
         def by_share(start: int, weight: Tensor, diagonal: Tensor) -> Tensor:
             stop = start + weight.shape[1]
@@ -72,9 +84,9 @@ class SparseGPT:
             return keep_largest(scores, rows * pattern.keep, compare="row", pattern=pattern)
 
         if pattern is None:
-            return _sweep(job, self.damping, self.columns, self.columns, by_share)
+            return sweep(job, factor, self.columns, self.columns, by_share)
         block = self.columns - self.columns % pattern.of or pattern.of  # no group is cut in two
-        return _sweep(job, self.damping, block, pattern.of, by_pattern)
+        return sweep(job, factor, block, pattern.of, by_pattern)
 
 
 @dataclass(frozen=True)
@@ -100,15 +112,16 @@ class OBS:
         def given(start: int, weight: Tensor, _: Tensor) -> Tensor:
             return mask[:, start : start + weight.shape[1]]
 
-        return _sweep(job, self.damping, self.columns, self.columns, given)
+        factor = invert(job.stats.gram, self.damping, job.info.name)
+        return sweep(job, factor, self.columns, self.columns, given)
 
 
-def _sweep(job: LayerJob, damping: float, block: int, width: int, choose: Choose) -> LayerResult:
-    """Algorithm 1; `choose` is asked for the mask of every `width` columns when they are reached.
+def sweep(job: LayerJob, factor: Inverse, block: int, width: int, choose: Choose) -> LayerResult:
+    """Algorithm 1 with a given factor of the inverse Gram matrix.
 
-    Its note ``error`` is the squared output error over all calibration tokens, sum (w / U_jj)^2.
+    `choose` is asked for the mask of every `width` columns when they are reached. The note
+    ``error`` is the squared output error over all calibration tokens, sum (w / U_jj)^2.
     """
-    factor = invert(job.stats.gram, damping, job.info.name)
     weight = job.weight.clone()
     weight[:, factor.dead] = 0
     keep = torch.empty_like(weight, dtype=torch.bool)
@@ -131,17 +144,6 @@ def _sweep(job: LayerJob, damping: float, block: int, width: int, choose: Choose
     weight.masked_fill_(~keep, 0)
     notes = {"error": error, "damping": factor.damping, "dead_inputs": float(factor.dead.sum())}
     return LayerResult(keep=keep, weight=weight, notes=notes)
-
-
-class Inverse(NamedTuple):
-    """The factor of an inverse Gram matrix, and what it took to get it."""
-
-    upper: Tensor
-    """U (in, in) with U^T U = (G + damping * mean diagonal * I)^-1."""
-    dead: Tensor
-    """bool (in,): inputs that are always zero."""
-    damping: float
-    """The share of the mean diagonal that was added; the one asked for unless that failed."""
 
 
 def invert(gram: Tensor, damping: float, where: str) -> Inverse:

@@ -1,0 +1,141 @@
+"""What the machine gives to estimators, allocators and searchers to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+from harness.plugin.values import (
+    Batch,
+    Group,
+    LayerInfo,
+    Statistic,
+    Statistics,
+    Training,
+    UnitGroup,
+)
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class ScoreSession(Protocol):
+    """The machine's side of scoring: one fixed calibration set, one model that is put back.
+
+    Everything an estimator changes is restored bit for bit when scoring ends, but for the weights
+    of one that says ``changes_weights``.
+    """
+
+    @property
+    def layers(self) -> Sequence[LayerInfo]:
+        """All prunable layers in forward order."""
+        ...
+
+    @property
+    def rng(self) -> Generator:
+        """CPU generator seeded from the spec."""
+        ...
+
+    def batches(self, samples: int | None = None, *, size: int = 1) -> Sequence[Batch]:
+        """The first `samples` calibration samples (all by default) in batches of `size`."""
+        ...
+
+    def weight(self, layer: LayerInfo) -> Tensor:
+        """The weight (out, in) in the model's dtype; read only."""
+        ...
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The model's calibration loss, () float32, mean over the batch."""
+        ...
+
+    def perturbed(self, layer: LayerInfo) -> AbstractContextManager[Tensor]:
+        """The weight (out, in), writable in place inside the context, restored on exit.
+
+        A loss inside it reuses what the blocks before the layer's gave for that batch, so call
+        ``loss`` for one batch on many layers rather than on many batches for one layer.
+        """
+        ...
+
+    def gradients(self, batch: Batch) -> Iterator[tuple[LayerInfo, Tensor]]:
+        """Gradients of the loss (out, in), float32, each layer's once, last block first.
+
+        They stream: a layer's gradient is made when its block is reached, and the block's
+        activations are gone by then.
+        """
+        ...
+
+    def statistics(self, kinds: AbstractSet[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
+        """Input statistics of every layer of the dense model, in forward order."""
+        ...
+
+    def progress(self, done: int, total: int, label: str) -> None:
+        """Tell the user how far a long loop is."""
+        ...
+
+
+class ScoreTable(Protocol):
+    """Scores summed up for an allocator, at its own granularity."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """All groups in forward order."""
+        ...
+
+    def total(self, group: Group) -> float:
+        """Sum of the group's scores."""
+        ...
+
+    def mean(self, group: Group) -> float:
+        """The total divided by the group's number of weights."""
+        ...
+
+    def count_largest(self, keep: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
+        """How many of the `keep` largest weight scores of these layers lie in each of them.
+
+        Among equal scores those of earlier layers go first. The counts add up to `keep`, or to all
+        weights where there are fewer.
+
+        Raises:
+            InputError: The estimator does not score every weight.
+        """
+        ...
+
+    def count_above(self, rank: int, layers: Sequence[LayerInfo]) -> dict[str, int]:
+        """How many weight scores of each of these layers exceed their `rank`-th smallest of all.
+
+        Of equal scores either all count or none. Rank 0 is below all scores.
+
+        Raises:
+            InputError: The estimator does not score every weight.
+        """
+        ...
+
+
+class TrainSession(Protocol):
+    """The machine's side of a search: a model in training on a train stream.
+
+    The stream never holds a sample of the calibration set. What the search does to the weights
+    stays, as part of the method.
+    """
+
+    @property
+    def unit_groups(self) -> Sequence[UnitGroup]:
+        """All units that may go, in forward order."""
+        ...
+
+    def weights_per_unit(self, group: UnitGroup) -> int:
+        """Prunable weights that go with one unit of the group."""
+        ...
+
+    def gate(self, group: UnitGroup) -> Tensor:
+        """Factors (units,) of what the group's rows give, ones at first; write to ``.data``.
+
+        A loss's gradient adds up in ``.grad``. It is never cleared, and no step trains a gate.
+        """
+        ...
+
+    def train(self, training: Training) -> Iterator[float]:
+        """Train the weights; yields each loss after its backward pass, before the weights move."""
+        ...
