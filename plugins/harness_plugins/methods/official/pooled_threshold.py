@@ -1,7 +1,8 @@
 """Global pruning as released: a weight stays if its score is above the int(p N)-th smallest.
 
 ylsung/ECoFLaP, LAVIS/lavis/compression/pruners/global_pruner.py. All that ties with the threshold
-goes, and no layer has a floor.
+goes, and no layer has a floor. Between rounds the released code multiplies scores by the mask; here
+a pruned weight is zero, and so is its score.
 """
 
 import math
