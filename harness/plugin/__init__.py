@@ -44,24 +44,26 @@ from harness.plugin.protocols import (
     Structured,
     Task,
 )
+from harness.plugin.samples import (
+    EditionInfo,
+    Example,
+    Generation,
+    Metric,
+    Profile,
+    Sample,
+    Scores,
+)
 from harness.plugin.selection import Compare, columns_share, keep_largest
 from harness.plugin.shapes import read_widened
 from harness.plugin.values import (
     Batch,
-    EditionInfo,
-    Example,
-    Generation,
     Granularity,
     Group,
     LayerInfo,
     LayerJob,
     LayerResult,
-    Metric,
     Pattern,
-    Profile,
     Recipe,
-    Sample,
-    Scores,
     Statistic,
     Statistics,
     Target,

@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from harness.plugin.means import ScoreSession, ScoreTable, TrainSession
-from harness.plugin.values import (
-    Batch,
+from harness.plugin.samples import (
     EditionInfo,
     Example,
     Generation,
-    Granularity,
-    LayerInfo,
-    LayerJob,
-    LayerResult,
     Metric,
     Profile,
     Sample,
     Scores,
+)
+from harness.plugin.values import (
+    Batch,
+    Granularity,
+    LayerInfo,
+    LayerJob,
+    LayerResult,
     Statistic,
     Target,
     Tower,

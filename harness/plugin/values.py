@@ -6,13 +6,11 @@ True = the weight stays. Nothing here imports torch at run time.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.errors import DataError, PartError
+from harness.errors import PartError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -234,105 +232,3 @@ class Recipe:
     rounds: int = 1
     """Score, allocate and prune so often, round i of T to sparsity p^(T / i); each round scores the
     model as the rounds before left it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
-    """How text is generated; always without sampling."""
-
-    num_beams: int = 1
-    max_new_tokens: int = 10
-    min_length: int = 0
-    """Hugging Face's min_length: it counts the decoder's start token."""
-    length_penalty: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """A versioned definition of prompt, generation and metric: part of a score's identity."""
-
-    name: str
-    version: int = 1
-    prompt: str = ""
-    """``{}`` stands for the question."""
-    generation: Generation = Generation()
-    window: int | None = None
-    """Tokens per window, for perplexity."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """What a model is given, and for calibration what it should have said."""
-
-    id: str
-    image: Path | None = None
-    prompt: str = ""
-    target: str | int | None = None
-    """Text to produce, or a class index."""
-    tokens: tuple[int, ...] = ()
-    """Token ids, for windows of running text."""
-
-    def digest(self) -> str:
-        """Hash of the content: image bytes, prompt, target and tokens; not the id or the path."""
-        content = repr((self.prompt, self.target, self.input_digest()))
-        return hashlib.sha256(content.encode()).hexdigest()
-
-    def input_digest(self) -> str:
-        """Hash of the image bytes or the tokens: what calibration and evaluation must not share."""
-        hasher = hashlib.sha256(repr(self.tokens).encode())
-        if self.image is not None:
-            try:
-                hasher.update(self.image.read_bytes())
-            except OSError as error:
-                raise DataError(self.image, f"cannot be read ({error.strerror})") from None
-        return hasher.hexdigest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """One evaluated item: what the model is given and what it is scored against."""
-
-    sample: Sample
-    references: tuple[str, ...] = ()
-    label: str = ""
-    """Breakdown this item counts in, e.g. its answer type or domain."""
-    cluster: str = ""
-    """Items that share it are not independent (several questions on one image)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """How a task's main score reads."""
-
-    name: str
-    unit: str = ""
-    higher_is_better: bool = True
-    scale: float = 1.0
-    """Main score = transform(weighted mean of the per-sample scores) * scale."""
-    transform: Literal["mean", "exp"] = "mean"
-    is_correctness: bool = False
-    """Whether a per-sample score says how right an answer is, in [0, 1]; then flips are counted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """A task's verdict on all outputs, made in one go."""
-
-    per_sample: Sequence[float]
-    """In the order of the examples; their weighted mean, transformed, is the main score."""
-    weights: Sequence[float] | None = None
-    """E.g. tokens per window; None = all equal."""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    """Further numbers, e.g. BLEU."""
-    absent: Mapping[str, str] = field(default_factory=dict)
-    """Metric -> why it could not be computed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditionInfo:
-    """A folder in a task's official format, and what it may be called."""
-
-    path: Path
-    label: str
-    """``mini``, ``full`` or ``folder``: rows of different labels never share a board."""
-    version: str = ""

@@ -39,6 +39,27 @@ def hidden_units(name: str, *, inputs: Sequence[str], output: str, size: int) ->
     )
 
 
+def vision_units(name: str, block: Any) -> list[UnitGroup]:
+    """Units of a vision block of BLIP or BLIP-2, whose queries, keys and values are packed."""
+    attention = block.self_attn
+    return [
+        head_units(
+            f"{name}.self_attn",
+            inputs=[f"{name}.self_attn.qkv"],
+            output=f"{name}.self_attn.projection",
+            heads=attention.num_heads,
+            width=attention.head_dim,
+            packed=3,
+        ),
+        hidden_units(
+            f"{name}.mlp",
+            inputs=[f"{name}.mlp.fc1"],
+            output=f"{name}.mlp.fc2",
+            size=block.mlp.fc1.out_features,
+        ),
+    ]
+
+
 def shrink_units(
     module: nn.Module, groups: Sequence[UnitGroup], kept: Mapping[str, Tensor]
 ) -> None:
@@ -93,10 +114,10 @@ class PackedAttention(nn.Module):
     transformers' own takes the width of a head from the width of the model.
     """
 
-    def __init__(self, qkv: nn.Module, projection: nn.Module, heads: int, scale: float) -> None:
+    def __init__(self, attention: Any) -> None:
         super().__init__()
-        self.qkv, self.projection = qkv, projection
-        self.heads, self.scale = heads, scale
+        self.qkv, self.projection = attention.qkv, attention.projection
+        self.heads, self.scale = attention.num_heads, attention.scale
 
     def forward(self, hidden_states: Tensor, **_: Any) -> tuple[Tensor, None]:
         """Hidden states (batch, tokens, width of the model), as they come out as well."""

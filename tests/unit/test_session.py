@@ -171,7 +171,7 @@ class Stray:
             PartError,
             r"wrong-shape scored vit\.layers\S+ with \(\d+, \d+\); a score per",
         ),
-        (NotANumber, PartError, r"not-a-number scored vit\.layers\S+ nan; scores are >= 0"),
+        (NotANumber, PartError, r"not-a-number scored vit\.layers\S+ nan; that is no number"),
         (Stray, PartError, r"stray scored 'vit\.layers\S+', which is no block"),
         (Careless, RunError, "left the model's weights changed"),
         (Incomplete, PartError, r"incomplete left out \d+ scores, first vit\.layers"),

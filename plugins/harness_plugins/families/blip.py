@@ -44,6 +44,7 @@ from harness_plugins.structure import (
     hidden_units,
     shrink_units,
     swap,
+    vision_units,
     with_width,
 )
 
@@ -67,7 +68,7 @@ class _Blip:
             for tower in self.towers
             for name, block in tower.blocks
             for group in (
-                _vision_units(name, block) if tower.name == "vision" else _text_units(name, block)
+                vision_units(name, block) if tower.name == "vision" else _text_units(name, block)
             )
         ]
 
@@ -77,26 +78,6 @@ class _Blip:
             if group.kind == "attention":
                 attention: Any = self.module.get_submodule(group.name)
                 swap(self.module, group.name, _with_head_width(attention, len(kept[group.name])))
-
-
-def _vision_units(name: str, block: Any) -> list[UnitGroup]:
-    attention = block.self_attn
-    return [
-        head_units(
-            f"{name}.self_attn",
-            inputs=[f"{name}.self_attn.qkv"],
-            output=f"{name}.self_attn.projection",
-            heads=attention.num_heads,
-            width=attention.head_dim,
-            packed=3,
-        ),
-        hidden_units(
-            f"{name}.mlp",
-            inputs=[f"{name}.mlp.fc1"],
-            output=f"{name}.mlp.fc2",
-            size=block.mlp.fc1.out_features,
-        ),
-    ]
 
 
 def _text_units(name: str, block: Any) -> list[UnitGroup]:
@@ -123,9 +104,7 @@ def _text_units(name: str, block: Any) -> list[UnitGroup]:
 def _with_head_width(attention: Any, width: int) -> nn.Module:
     """The attention around its narrowed layers, with the scale that it was trained with."""
     if hasattr(attention, "qkv"):
-        return PackedAttention(
-            attention.qkv, attention.projection, attention.num_heads, attention.scale
-        )
+        return PackedAttention(attention)
     heads, full = attention.num_attention_heads, attention.attention_head_size
     other = with_width(attention, attention_head_size=width, all_head_size=heads * width)
     swap(other, "query", ScaledLinear(attention.query, math.sqrt(width / full)))

@@ -41,6 +41,7 @@ from harness_plugins.structure import (
     hidden_units,
     shrink_units,
     swap,
+    vision_units,
     with_width,
 )
 
@@ -106,18 +107,7 @@ class Blip2:
 
     def _units_of(self, tower: str, name: str, block: Any) -> list[UnitGroup]:
         if tower == "vision":
-            attention = block.self_attn
-            return [
-                head_units(
-                    f"{name}.self_attn",
-                    inputs=[f"{name}.self_attn.qkv"],
-                    output=f"{name}.self_attn.projection",
-                    heads=attention.num_heads,
-                    width=attention.head_dim,
-                    packed=3,
-                ),
-                _hidden_units(f"{name}.mlp", block.mlp, ("fc1",), "fc2"),
-            ]
+            return vision_units(name, block)
         if not self._encodes:
             attention = block.self_attn
             units = _head_units(
@@ -233,9 +223,7 @@ def _t5_units(name: str, part: Any) -> UnitGroup:
 
 def _with_head_width(attention: Any, width: int) -> nn.Module:
     if hasattr(attention, "qkv"):
-        return PackedAttention(
-            attention.qkv, attention.projection, attention.num_heads, attention.scale
-        )
+        return PackedAttention(attention)
     if hasattr(attention, "key_value_proj_dim"):  # T5
         return with_width(attention, key_value_proj_dim=width, inner_dim=attention.n_heads * width)
     return with_width(attention, head_dim=width, embed_dim=attention.num_heads * width)  # OPT
