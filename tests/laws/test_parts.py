@@ -73,7 +73,7 @@ def scored(seed: int, layers: list[LayerInfo], dtype: torch.dtype, scale: float 
 
 
 def variants() -> list[BudgetAllocator]:
-    """Every allocator installed with the package, in all its forms."""
+    """Every exact allocator installed with the package, in all its forms."""
     given: list[BudgetAllocator] = [
         CappedProportional(granularity=granularity, aggregate=aggregate, scope=scope)
         for granularity in ("layer", "block", "tower")
@@ -83,7 +83,9 @@ def variants() -> list[BudgetAllocator]:
     given += [PooledThreshold("joint"), PooledThreshold("tower")]
     known = {allocator.name for allocator in given} | {"from-file"}
     own = [p for p in INSTALLED.budget_allocators if p.origin.distribution == "harness"]
-    return given + [p.given() for p in own if p.name not in known]
+    return given + [
+        p.given() for p in own if p.name not in known and getattr(p.given, "exact", True)
+    ]
 
 
 def title(part: object) -> str:

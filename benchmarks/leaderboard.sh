@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Every recipe on the miniature model: the runs behind results/leaderboards. Miniature data.
+#
+#     OUT=results benchmarks/leaderboard.sh [recipe …]
+#
+# Three sparsities on parts of the splits, then 0.6 on the whole ones; all with three seeds.
+set -euo pipefail
+
+(($#)) || set -- random magnitude global-magnitude wanda wanda-variant ria dsnot owl alphapruning \
+    sparsegpt ecoflap ecoflap-first ecoflap-exact ecoflap-sparsegpt global-gradient upop
+pruners=$(IFS=,; echo "$*")
+harness run --pruner "$pruners" --seed 0,1,2 --results "$OUT" \
+    --sparsity 0.5,0.6,0.7 --tasks vqav2@400,nocaps@100
+harness run --pruner "$pruners" --seed 0,1,2 --results "$OUT" --sparsity 0.6 --tasks vqav2,nocaps
