@@ -72,9 +72,7 @@ def test_fine_tuned_rows_keep_the_masks_and_stand_on_a_board_of_their_own(
 
 def test_what_cannot_be_trained_is_told_in_one_line(harness: Run) -> None:
     told = {
-        ("--finetune", "steps=0"): "finetune.steps: Input should be greater than 0",
         ("--finetune", "step=5"): "finetune.step",
-        ("--finetune", "steps=2", "--dtype", "bfloat16"): "needs --dtype float32",
         ("--finetune", "steps=2", "--train", "mini-trian"): "did you mean mini-train",
     }
     for options, message in told.items():
@@ -82,5 +80,3 @@ def test_what_cannot_be_trained_is_told_in_one_line(harness: Run) -> None:
         assert failed.returncode == 2, (options, failed.stderr)
         assert message in failed.stderr, (options, failed.stderr)
         assert failed.stderr.count("error:") == 1, failed.stderr
-    pattern = harness("run", "--pruner", "upop", "--pattern", "2:4", *SMALL)
-    assert "prunes structure, not by --pattern" in pattern.stderr

@@ -22,6 +22,7 @@ from harness.record import (
     PruneGot,
     PruneRecord,
     SparsityReport,
+    TrainIdentity,
 )
 
 HELD = Held(device="cpu", dtype="float32", attention="sdpa")
@@ -184,6 +185,37 @@ def test_mini_full_and_partial_rows_never_share_a_board() -> None:
     assert len({board.name for board in boards}) == 3
     assert "not the real benchmark" in next(b for b in boards if b.edition == "mini").title
     assert "not comparable" in next(b for b in boards if b.is_partial).title
+
+
+def test_retrained_rows_never_share_a_board_with_one_shot_ones() -> None:
+    shot, tuned = prune_record("a"), prune_record("a + finetune")
+    stream = TrainIdentity(source="s", samples=9, digest="d")
+    tuned = tuned.model_copy(update={"asked": tuned.asked.model_copy(update={"train": stream})})
+    evals = [
+        eval_record("dense", 90),
+        eval_record("a", 80, pruned=shot),
+        eval_record("a + finetune", 88, pruned=tuned),
+    ]
+
+    plain, retrained = make_boards([shot, tuned], evals, [])
+
+    assert [row.name for row in plain.rows] == ["dense", "a"]
+    assert [row.name for row in retrained.rows] == ["dense", "a + finetune"]
+    assert (plain.is_retrained, retrained.is_retrained) == (False, True)
+    assert retrained.name == f"{plain.name}-retrained"
+    assert "pruned and retrained" in to_markdown(retrained)
+
+
+def test_a_model_that_keeps_its_removed_units_as_zeros_says_so() -> None:
+    record = prune_record("upop")
+    masked = record.model_copy(
+        update={"got": record.got.model_copy(update={"units": {"block.0": 3}})}
+    )
+    shrunk = masked.model_copy(update={"got": masked.got.model_copy(update={"is_shrunk": True})})
+
+    for pruned, name in ((masked, "upop (masked, not shrunk)"), (shrunk, "upop")):
+        evals = [eval_record("dense", 90), eval_record("upop", 80, pruned=pruned)]
+        assert [row.name for row in one_board([pruned], evals).rows] == ["dense", name]
 
 
 def test_seeds_are_averaged_with_their_spread() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from harness import notation
 from harness.errors import InputError
-from harness.spec import PrunerSpec, parse_spec
+from harness.spec import FinetuneSpec, PrunerSpec, parse_spec
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,19 @@ def test_calibration() -> None:
     }
 
 
+def test_train_streams_and_fine_tuning() -> None:
+    assert notation.parse_train("captions=/c subset=100: split=val") == {
+        "source": "captions",
+        "path": "/c",
+        "subset": {"start": 100, "stop": None},
+        "options": {"split": "val"},
+    }
+    given = notation.parse_finetune("steps=20 lr=1e-3")
+    assert given == {"steps": 20, "lr": 1e-3}
+    assert FinetuneSpec(**given).label == "finetune steps=20 lr=0.001"
+    assert FinetuneSpec(steps=20).label == "finetune steps=20"
+
+
 def test_images() -> None:
     parsed = notation.parse_images("short=256 crop=224 mean=0.5 std=0.2/0.3/0.4")
 
@@ -114,6 +127,8 @@ BASE = {"model": {"name": "m"}, "pruners": [{"recipe": "wanda"}]}
             "pattern 2:4 means sparsity 0.5, not 0.6",
         ),
         ({"pattern": {"keep": 4, "of": 4}}, "4:4 keeps everything"),
+        ({"finetune": {"steps": 0}}, "finetune.steps: .*greater than 0, not 0"),
+        ({"pruners": [{"search": "upop", "local": ["wanda"]}]}, "search=upop stands alone"),
         ({"batch_size": 0}, "batch_size: .*greater than 0, not 0"),
     ],
 )
