@@ -133,8 +133,8 @@ def _empty_recipe() -> Recipe:
 def _settings_of(recipe: Recipe, spec: PrunerSpec, family: str | None) -> dict[str, Setting]:
     """A recipe's settings, but for those of parts that others were asked for in place of."""
     settings = {**recipe.settings, **recipe.family_settings.get(family or "", {})}
-    kept = {"score": spec.score is None, "budget": spec.budget is None, "local": spec.local is None}
-    return {key: value for key, value in settings.items() if kept[key.partition(".")[0]]}
+    replaced = {kind for kind in ("score", "budget", "local", "search") if getattr(spec, kind)}
+    return {k: value for k, value in settings.items() if k.partition(".")[0] not in replaced}
 
 
 def _options_of(kind: Kind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
