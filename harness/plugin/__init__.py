@@ -23,6 +23,7 @@ from harness.plugin.apportion import (
 )
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
+from harness.plugin.identity import Fingerprinted
 from harness.plugin.images import read_image
 from harness.plugin.protocols import (
     BudgetAllocator,
@@ -30,7 +31,6 @@ from harness.plugin.protocols import (
     CalibrationSource,
     Classifies,
     Edition,
-    Fingerprinted,
     Generates,
     LoadedModel,
     LocalPruner,
