@@ -213,7 +213,7 @@ def _made_of(recipe: Recipe) -> str:
     if recipe.rounds > 1:
         words.append(f"in {recipe.rounds} rounds")
     for family, settings in recipe.family_settings.items():
-        words += [f"{key}={value} for {family}" for key, value in settings.items()]
+        words += [f"{family}: {key}={value}" for key, value in settings.items()]
     return "\n".join(words)
 
 

@@ -23,6 +23,7 @@ from harness.plugin.apportion import (
 )
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
+from harness.plugin.identity import Fingerprinted
 from harness.plugin.images import read_image
 from harness.plugin.means import ScoreSession, ScoreTable, TrainSession
 from harness.plugin.protocols import (
@@ -31,7 +32,6 @@ from harness.plugin.protocols import (
     CalibrationSource,
     Classifies,
     Edition,
-    Fingerprinted,
     Generates,
     LoadedModel,
     LocalPruner,

@@ -118,7 +118,7 @@ def test_recipes_with_papers(harness: Run) -> None:
     assert recipes["ecoflap"]["headroom"] == 0.1
     assert "2310.02998" in recipes["ecoflap"]["paper"]
     assert recipes["ecoflap-first"]["family_settings"]["causal-lm"] == {"score.kind": "gradient"}
-    assert "budget.aggregate=mean for t5" in harness("plugins", "--recipes").stdout
+    assert "t5: budget.aggregate=mean" in harness("plugins", "--recipes").stdout
 
 
 def test_an_interrupt_files_what_is_done_and_exits_130(
