@@ -1,0 +1,62 @@
+"""One row of a results folder against another, item by item, over all seeds.
+
+    python benchmarks/paired.py RESULTS BASE [ROW …]
+
+A board compares every row with dense. Whether one method beats another is read from their own
+differences on the same items: per-item scores are averaged over seeds, and the difference of the
+main scores gets the paired 95 % interval of `harness.statistics`, clustered by image. Without ROW,
+all rows of RESULTS are compared with BASE.
+"""
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from harness.plugin.manager import load_plugins
+from harness.record import EvalRecord
+from harness.statistics import Items, make_items, paired_interval
+from harness.store import Store
+
+
+def items_over_seeds(store: Store, records: list[EvalRecord]) -> Items:
+    logs = [sorted(store.read_samples(r), key=lambda row: row["id"]) for r in records]
+    ids = {tuple(row["id"] for row in log) for log in logs}
+    assert len(ids) == 1, "seeds were evaluated on different items"
+    metric = load_plugins().tasks.get(records[0].task).given.metric
+    return make_items(
+        np.mean([[row["score"] for row in log] for log in logs], axis=0),
+        [row["cluster"] for row in logs[0]],
+        weights=[row["weight"] for row in logs[0]],
+        transform=metric.transform,
+        scale=metric.scale,
+    )
+
+
+def main() -> None:
+    results, base, *wanted = sys.argv[1:]
+    store = Store(Path(results))
+    rows: dict[tuple[str, str, float], dict[str, list[EvalRecord]]] = defaultdict(dict)
+    for record in store.evals():
+        place = (record.task, record.asked.data.part, record.asked_sparsity)
+        rows[place].setdefault(record.row, []).append(record)
+    print(f"| task | sparsity | row | row - {base} | 95 % interval |\n|---|---|---|---|---|")
+    for (task, part, sparsity), by_row in sorted(rows.items()):
+        if base not in by_row:
+            continue
+        given = items_over_seeds(store, by_row[base])
+        for row in wanted or sorted(by_row.keys() - {base}):
+            if row in by_row:
+                found = paired_interval(items_over_seeds(store, by_row[row]), given)
+                digits = 1 if abs(given.main()) >= 10 else 3
+                low, high = f"{found.low:+.{digits}f}", f"{found.high:+.{digits}f}"
+                star = " *" if found.low > 0 or found.high < 0 else ""
+                print(
+                    f"| {task} {part} | {sparsity:g} | {row} | {found.value:+.{digits}f} "
+                    f"| [{low}, {high}]{star} |"
+                )
+
+
+if __name__ == "__main__":
+    main()
