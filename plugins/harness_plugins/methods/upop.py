@@ -61,7 +61,7 @@ class UPop:
     """Steps from one ranking to the next."""
     retraining_steps: Positive = 250
     learning_rate: Annotated[float, Field(gt=0)] = 3e-4
-    batch_size: Positive = 32
+    batch_size: Positive = 16
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
 
     @property
