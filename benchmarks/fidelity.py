@@ -1,11 +1,14 @@
-"""Leaderboards of `benchmarks/fidelity.sh` as the Markdown table of docs/fidelity.md.
+"""Results of `benchmarks/fidelity.sh` as the Markdown table of docs/fidelity.md.
 
-python benchmarks/fidelity.py OUT/*.json
+python benchmarks/fidelity.py OUT
 """
 
-import json
 import sys
 from pathlib import Path
+
+from paired import difference, items_over_seeds, rows_by_place
+
+from harness.store import Store
 
 #: (clean, official), as the boards call them.
 PAIRS = [
@@ -29,51 +32,36 @@ PAIRS = [
     ("ecoflap-sparsegpt", "ecoflap-sparsegpt-official"),
 ]
 
-#: Task, as the boards call it -> decimals.
-TASKS = {"vqav2 @0:400": 2, "nocaps @0:100": 3}
-
-Scores = dict[str, float]
-
-
-def rows(board: Path) -> dict[tuple[str, float], tuple[Scores, list[int]]]:
-    """(pruner, sparsity) -> scores by task, mean over seeds, and the seeds."""
-    return {
-        (row["pruner"], row["sparsity"]): (
-            {task: cell["score"] for task, cell in row["scores"].items()},
-            row["seeds"],
-        )
-        for content in json.loads(board.read_text())
-        for row in content["rows"]
-    }
+PARTS = ("layerwise", "first", "zeroth", "sparsegpt", "half")
+TASKS = ("vqav2", "nocaps")
+DIGITS = {"vqav2": 1, "nocaps": 3}
 
 
-def line(label: str, sparsity: float, clean: Scores, official: Scores) -> str:
-    """One row: for both tasks clean, official and their difference."""
-    cells = []
-    for task, digits in TASKS.items():
-        a, b = clean[task], official[task]
-        cells += [f"{a:.{digits}f}", f"{b:.{digits}f}", f"{a - b:+.{digits}f}"]
-    return f"| {label} | {sparsity:g} | {' | '.join(cells)} |"
+def cells(store: Store, clean: str, official: str, sparsity: float) -> list[str]:
+    """Per task: clean, official, difference with its paired interval; empty if not complete."""
+    found = []
+    for (task, _, own), by_row in rows_by_place(store).items():
+        if own == sparsity and {clean, official} <= by_row.keys():
+            pair = [items_over_seeds(store, by_row[row]) for row in (clean, official)]
+            scores = [f"{items.main():.{DIGITS[task]}f}" for items in pair]
+            found.append((TASKS.index(task), [*scores, difference(pair[0], pair[1])]))
+    return [cell for _, part in sorted(found) for cell in part]
 
 
-def main(boards: list[Path]) -> None:
+def main(out: Path) -> None:
     """Print the table; pairs that are not complete are left out."""
-    print("| clean → official | sparsity | VQA | official | diff. | CIDEr-D | official | diff. |")
-    print("|---|---|---|---|---|---|---|---|")
-    for board in boards:
-        found = rows(board)
+    heads = ("VQA", "official", "difference", "CIDEr-D", "official", "difference")
+    print(f"| clean → official | sparsity | {' | '.join(heads)} |\n{'|---' * (len(heads) + 2)}|")
+    printed = set()
+    for part in PARTS:
         for clean, official in PAIRS:
-            for sparsity in sorted({s for _, s in found if s}):
-                pair = found.get((clean, sparsity)), found.get((official, sparsity))
-                if pair[0] is None or pair[1] is None or pair[0][1] != pair[1][1]:
-                    continue
-                if not all(task in scores for task in TASKS for scores, _ in pair):
-                    continue
-                label = f"`{clean}` → `{official}`"
-                if board.stem == "half":
-                    label += ", bfloat16"
-                print(line(label, sparsity, pair[0][0], pair[1][0]))
+            label = f"`{clean}` → `{official}`" + (", bfloat16" if part == "half" else "")
+            for sparsity in (0.5, 0.6):
+                found = cells(Store(out / part), clean, official, sparsity)
+                if found and (label, sparsity) not in printed:
+                    printed.add((label, sparsity))
+                    print(f"| {label} | {sparsity:g} | {' | '.join(found)} |")
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    main(Path(sys.argv[1]))

@@ -2,7 +2,7 @@
 # What each quirk of released code changes: the runs behind docs/fidelity.md. Miniature data.
 #
 #     OUT=… benchmarks/fidelity.sh [layerwise|first|zeroth|sparsegpt|half …]
-#     python benchmarks/fidelity.py $OUT/*.json
+#     python benchmarks/fidelity.py $OUT
 set -euo pipefail
 grid=(--sparsity 0.5,0.6 --seed 0,1,2 --tasks vqav2@400,nocaps@100)
 
@@ -46,5 +46,4 @@ join() {
 (($#)) || set -- layerwise first zeroth sparsegpt half
 for part in "$@"; do
     $part
-    harness leaderboard --results "$OUT/$part" --json > "$OUT/$part.json"
 done

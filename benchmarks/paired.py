@@ -4,8 +4,8 @@
 
 A board compares every row with dense. Whether one method beats another is read from their own
 differences on the same items: per-item scores are averaged over seeds, and the difference of the
-main scores gets the paired 95 % interval of `harness.statistics`, clustered by image. Without ROW,
-all rows of RESULTS are compared with BASE.
+main scores gets the paired 95 % interval of `harness.statistics`, clustered by image. It speaks of
+other items, not of other seeds. Without ROW, all rows of RESULTS are compared with BASE.
 """
 
 import sys
@@ -34,28 +34,36 @@ def items_over_seeds(store: Store, records: list[EvalRecord]) -> Items:
     )
 
 
-def main() -> None:
-    results, base, *wanted = sys.argv[1:]
-    store = Store(Path(results))
+def rows_by_place(store: Store) -> dict[tuple[str, str, float], dict[str, list[EvalRecord]]]:
+    """(task, part, sparsity) -> row -> its records, one per seed."""
     rows: dict[tuple[str, str, float], dict[str, list[EvalRecord]]] = defaultdict(dict)
     for record in store.evals():
         place = (record.task, record.asked.data.part, record.asked_sparsity)
         rows[place].setdefault(record.row, []).append(record)
-    print(f"| task | sparsity | row | row - {base} | 95 % interval |\n|---|---|---|---|---|")
-    for (task, part, sparsity), by_row in sorted(rows.items()):
+    return rows
+
+
+def difference(now: Items, base: Items) -> str:
+    """``+1.2 [-0.3, +2.7]``, with a star where the interval leaves zero out."""
+    found = paired_interval(now, base)
+    digits = 1 if max(now.main(), base.main()) >= 10 else 3
+    low, high = f"{found.low:+.{digits}f}", f"{found.high:+.{digits}f}"
+    star = "*" if found.low > 0 or found.high < 0 else ""
+    return f"{found.value:+.{digits}f} [{low}, {high}]{star}"
+
+
+def main() -> None:
+    results, base, *wanted = sys.argv[1:]
+    store = Store(Path(results))
+    print(f"| task | sparsity | row | row - {base} |\n|---|---|---|---|")
+    for (task, part, sparsity), by_row in sorted(rows_by_place(store).items()):
         if base not in by_row:
             continue
         given = items_over_seeds(store, by_row[base])
         for row in wanted or sorted(by_row.keys() - {base}):
             if row in by_row:
-                found = paired_interval(items_over_seeds(store, by_row[row]), given)
-                digits = 1 if abs(given.main()) >= 10 else 3
-                low, high = f"{found.low:+.{digits}f}", f"{found.high:+.{digits}f}"
-                star = " *" if found.low > 0 or found.high < 0 else ""
-                print(
-                    f"| {task} {part} | {sparsity:g} | {row} | {found.value:+.{digits}f} "
-                    f"| [{low}, {high}]{star} |"
-                )
+                found = difference(items_over_seeds(store, by_row[row]), given)
+                print(f"| {task} {part} | {sparsity:g} | {row} | {found} |")
 
 
 if __name__ == "__main__":
