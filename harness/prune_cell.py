@@ -128,6 +128,7 @@ def _search(cell: PruneCell, cost: Cost) -> tuple[Pruned, Budget]:
     ):
         structure = session.structure
         units = searcher.search(session, cell.variant.target(bench.model))
+        structure.check(units, searcher.name)
         session.drop_gates()
         masks = structure.masks(units)
         structure.clear(units, masks)

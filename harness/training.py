@@ -23,7 +23,7 @@ from harness.masks import Masks
 from harness.model import Model, out_in
 from harness.plugin import Batch, Sample, Training, UnitGroup
 from harness.plugin.manager import Plugins
-from harness.record import TrainIdentity, hash_of
+from harness.record import TrainIdentity
 from harness.session import Progress, state_restored
 from harness.spec import SourceSpec
 from harness.structure import Structure, structure_of
@@ -48,7 +48,7 @@ class TrainStream:
             (s.id, s.prompt, s.target, s.tokens, s.image.name if s.image else "")
             for s in self.samples
         ]
-        digest = hash_of([hashlib.sha256(repr(content).encode()).hexdigest()])
+        digest = hashlib.sha256(repr(content).encode()).hexdigest()
         return TrainIdentity(source=self.source, samples=len(self.samples), digest=digest)
 
     def batches(self, size: int, seed: int, excluded: AbstractSet[str]) -> Iterator[list[Shown]]:
@@ -103,8 +103,7 @@ class TrainingSession:
         self._batches: dict[int, Iterator[list[Shown]]] = {}
         self._gates: dict[str, Tensor] = {}
         self._hooks = ExitStack()
-        self.keep: Masks = {}
-        """Masks whose zeros training keeps."""
+        self._keep: Masks = {}
         self.seen: set[str] = set()
         """Hashes of what was shown, as in a calibration set's `inputs`."""
 
@@ -127,6 +126,10 @@ class TrainingSession:
                 module = self._model.loaded.module.get_submodule(name)
                 self._hooks.enter_context(module.register_forward_hook(_scaling(gate, index)))
         return self._gates[group.name]
+
+    def keep_zeros(self, masks: Masks) -> None:
+        """Let training leave the masks' zeros alone from now on."""
+        self._keep = {name: keep.to(self._model.device) for name, keep in masks.items()}
 
     def drop_gates(self) -> None:
         """Let every layer give what its own weights say again."""
@@ -166,14 +169,12 @@ class TrainingSession:
 
     def _clear_masked_gradients(self) -> None:
         """Without gradients, AdamW's moments and decay of a zero stay zero: so does the weight."""
-        if not self.keep:
-            return
-        for layer in self._model.layers:
+        for layer in self._model.layers if self._keep else ():
             module = self._model.module(layer)
             gradient = module.get_parameter("weight").grad
             if gradient is not None:
                 view = out_in(module, gradient)
-                view.masked_fill_(~self.keep[layer.name].to(view.device), 0)
+                view.masked_fill_(~self._keep[layer.name], 0)
 
 
 @contextmanager
@@ -198,7 +199,7 @@ def training_session(
 
 def fine_tune(session: TrainingSession, training: Training, masks: Masks) -> float:
     """Train the weights that are left; zeros of the masks stay zero. Returns the last loss."""
-    session.keep = masks
+    session.keep_zeros(masks)
     losses = list(session.train(training))
     return losses[-1]
 
