@@ -42,7 +42,7 @@ class Structure:
         """Compare what a searcher found with the model's groups.
 
         Raises:
-            PartError: A group is missing or unknown, its units are not bool (units,), or none stays.
+            PartError: A group is missing or unknown, is not bool (units,), or keeps no unit.
         """
         if units.keys() != {group.name for group in self.groups}:
             odd = sorted(units.keys() ^ {group.name for group in self.groups})
