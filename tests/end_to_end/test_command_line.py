@@ -9,6 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from harness.cli import run_command
+from harness_tasks.editions.mini import mini_root
 from tests.end_to_end.conftest import Run
 from tests.end_to_end.worlds import TinyFolder, contents, image_folder
 
@@ -265,7 +266,7 @@ def test_a_question_without_a_field_is_named(
 ) -> None:
     assert run_command(["run", "--pruner", "dense", "--tasks", "vqav2", "--dry-run"]) == 0
     folder = tmp_path / "vqav2"
-    shutil.copytree(next(cache.glob("mini-*")) / "vqav2", folder)
+    shutil.copytree(mini_root(cache) / "vqav2", folder)
     questions = json.loads((folder / VQA).read_text())
     del questions["questions"][7]["question_id"]
     (folder / VQA).write_text(json.dumps(questions))
