@@ -1,12 +1,14 @@
 """SparseGPT follows IST-DASLab/sparsegpt, which prunes one weight more of every column block.
 
-One count more moves a threshold, and what follows in the sweep may tip with it; n:m has no
-threshold, so there masks and weights are the reference's own.
+One count more moves a threshold, and what follows in the sweep may tip with it: over all vectors
+at most 0.1 % of the entries. Where the inputs are fewer than the columns more of them tip, 0.23 %
+of that vector. n:m has no threshold, so there masks and weights are the reference's own.
 """
 
 import pytest
 import torch
 
+from harness.budget import keep_total
 from harness.plugin import Pattern
 from harness.plugin.manager import Plugins
 from harness_plugins.methods.sparsegpt import SparseGPT
@@ -36,7 +38,7 @@ def runs(vectors: Vectors, prefix: str) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("prefix", "tolerance", "flips"),
-    [("sparsegpt", 1e-4, 1e-3), ("sparsegpt.deficient", 1e-2, 5e-3)],
+    [("sparsegpt", 1e-4, 1e-3), ("sparsegpt.deficient", 1e-2, 3e-3)],
 )
 def test_layers_follow_the_reference(
     vectors: Vectors, prefix: str, tolerance: float, flips: float
@@ -47,19 +49,35 @@ def test_layers_follow_the_reference(
         exact = run.startswith("prune")
         pattern = n_of_m(run) if exact else None
         sparsity = 1 - pattern.keep / pattern.of if pattern else float(run)
-        keep_count = weight.numel() - int(weight.numel() * sparsity)
+        keep_count = keep_total(weight.numel(), sparsity)
         result = SparseGPT().prune(layer_job(weight, inputs, keep_count, pattern))
 
         kept = theirs != 0
         for block in blocks(weight.shape[1]):
             apart = int(result.keep[:, block].sum() - kept[:, block].sum())
-            assert abs(apart) <= (0 if exact else 2), run
+            assert abs(apart) <= (0 if exact else 1), run
         allowed = 0 if exact else len(blocks(weight.shape[1])) + flips * weight.numel()
         assert int((result.keep != kept).sum()) <= allowed, run
         same = (result.keep == kept).all(dim=1)
         assert bool(same.any())
         assert result.weight is not None
         assert deviation(result.weight[same], theirs[same]) < tolerance, run
+
+
+def test_one_entry_in_a_thousand_tips(vectors: Vectors) -> None:
+    tipped, entries = 0, 0
+    for prefix in ("sparsegpt", "sparsegpt.deficient"):
+        weight, inputs = vectors[f"{prefix}.weight"], vectors[f"{prefix}.inputs"]
+        for run, theirs in runs(vectors, prefix).items():
+            pattern = n_of_m(run) if run.startswith("prune") else None
+            sparsity = 1 - pattern.keep / pattern.of if pattern else float(run)
+            keep_count = keep_total(weight.numel(), sparsity)
+            keep = SparseGPT().prune(layer_job(weight, inputs, keep_count, pattern)).keep
+            counts = abs(int(keep.sum()) - int((theirs != 0).sum()))
+            tipped += int((keep != (theirs != 0)).sum()) - counts
+            entries += weight.numel()
+
+    assert tipped <= 1e-3 * entries
 
 
 def test_a_whole_llama_equals_the_reference_at_2_of_4(

@@ -18,9 +18,12 @@ def one_layer_blocks(*sizes: int) -> list[LayerInfo]:
     ]
 
 
-@pytest.mark.parametrize(("sparsity", "keep"), [(0.0, 7), (0.5, 4), (0.99, 1)])
-def test_never_more_zeros_than_asked(sparsity: float, keep: int) -> None:
-    assert keep_total(7, sparsity) == keep
+@pytest.mark.parametrize(
+    ("numel", "sparsity", "keep"),
+    [(7, 0.0, 7), (7, 0.5, 4), (7, 0.99, 1), (11520, 0.7, 3456), (7, 1e-05, 7)],
+)
+def test_never_more_zeros_than_asked(numel: int, sparsity: float, keep: int) -> None:
+    assert keep_total(numel, sparsity) == keep
 
 
 def test_uniform_gives_every_layer_the_same_share() -> None:
