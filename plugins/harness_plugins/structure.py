@@ -1,7 +1,7 @@
 """Units of transformer sub-layers, and the same sub-layers without some of their units."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -61,15 +61,30 @@ def vision_units(name: str, block: Any) -> list[UnitGroup]:
 
 
 def shrink_units(
-    module: nn.Module, groups: Sequence[UnitGroup], kept: Mapping[str, Tensor]
+    module: nn.Module,
+    groups: Sequence[UnitGroup],
+    kept: Mapping[str, Tensor],
+    with_head_width: Callable[[Any, int], nn.Module],
 ) -> None:
-    """Swap the linear layers of all groups for ones without the units that go."""
+    """Swap linear layers for ones without the units that go, and attentions for narrower ones.
+
+    Args:
+        with_head_width: Makes an attention of that width of the heads around the narrowed layers
+            of one that does not pack queries, keys and values.
+    """
     for group in groups:
         stays = kept[group.name]
         for name, index in group.rows.items():
             swap(module, name, narrowed(module.get_submodule(name), rows=index[stays]))
         for name, index in group.columns.items():
             swap(module, name, narrowed(module.get_submodule(name), columns=index[stays]))
+        if group.kind == "attention":
+            attention: Any = module.get_submodule(group.name)
+            is_packed = hasattr(attention, "qkv")
+            other = (
+                PackedAttention(attention) if is_packed else with_head_width(attention, len(stays))
+            )
+            swap(module, group.name, other)
 
 
 def narrowed(

@@ -38,7 +38,6 @@ from harness_plugins.pretrained import (
     target_text,
 )
 from harness_plugins.structure import (
-    PackedAttention,
     ScaledLinear,
     head_units,
     hidden_units,
@@ -73,11 +72,7 @@ class _Blip:
         ]
 
     def shrink(self, kept: Mapping[str, Tensor]) -> None:
-        shrink_units(self.module, self.unit_groups, kept)
-        for group in self.unit_groups:
-            if group.kind == "attention":
-                attention: Any = self.module.get_submodule(group.name)
-                swap(self.module, group.name, _with_head_width(attention, len(kept[group.name])))
+        shrink_units(self.module, self.unit_groups, kept, _with_head_width)
 
 
 def _text_units(name: str, block: Any) -> list[UnitGroup]:
@@ -102,9 +97,7 @@ def _text_units(name: str, block: Any) -> list[UnitGroup]:
 
 
 def _with_head_width(attention: Any, width: int) -> nn.Module:
-    """The attention around its narrowed layers, with the scale that it was trained with."""
-    if hasattr(attention, "qkv"):
-        return PackedAttention(attention)
+    """A text attention around its narrowed layers, with the scale that it was trained with."""
     heads, full = attention.num_attention_heads, attention.attention_head_size
     other = with_width(attention, attention_head_size=width, all_head_size=heads * width)
     swap(other, "query", ScaledLinear(attention.query, math.sqrt(width / full)))

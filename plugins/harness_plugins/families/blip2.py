@@ -36,11 +36,9 @@ from harness_plugins.pretrained import (
     target_text,
 )
 from harness_plugins.structure import (
-    PackedAttention,
     head_units,
     hidden_units,
     shrink_units,
-    swap,
     vision_units,
     with_width,
 )
@@ -117,11 +115,7 @@ class Blip2:
         return [_t5_units(f"{name}.layer.{i}", part) for i, part in enumerate(block.layer)]
 
     def shrink(self, kept: Mapping[str, Tensor]) -> None:
-        for group in self.unit_groups:
-            if group.kind == "attention":
-                attention: Any = self.module.get_submodule(group.name)
-                swap(self.module, group.name, _with_head_width(attention, len(kept[group.name])))
-        shrink_units(self.module, self.unit_groups, kept)
+        shrink_units(self.module, self.unit_groups, kept, _with_head_width)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         device = next(self.module.parameters()).device
@@ -222,8 +216,7 @@ def _t5_units(name: str, part: Any) -> UnitGroup:
 
 
 def _with_head_width(attention: Any, width: int) -> nn.Module:
-    if hasattr(attention, "qkv"):
-        return PackedAttention(attention)
+    """An attention of T5 or OPT around its narrowed layers."""
     if hasattr(attention, "key_value_proj_dim"):  # T5
         return with_width(attention, key_value_proj_dim=width, inner_dim=attention.n_heads * width)
     return with_width(attention, head_dim=width, embed_dim=attention.num_heads * width)  # OPT
