@@ -15,7 +15,7 @@ from harness.composition import changes_weights
 from harness.errors import InputError, PartError
 from harness.model import Model, group_layers
 from harness.plugin import Granularity, Group, LayerInfo, ScoreEstimator
-from harness.session import Progress, Session, left_as_found
+from harness.session import Progress, Session, left_as_found, state_restored
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ def score(
     names = [group.name for group in group_layers(model.layers, own)]
     values: dict[str, float] = {}
     weights: dict[str, Tensor] = {}
-    with left_as_found(model, estimator.name, but_weights=changes_weights(estimator)):
+    may_change = changes_weights(estimator)
+    with state_restored(model) if may_change else left_as_found(model, estimator.name):
         for name, scores in estimator.score(session):
             if name not in names:
                 raise PartError(f"{estimator.name} scored {name!r}, which is no {own}")

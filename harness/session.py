@@ -135,16 +135,12 @@ def _standing_in(blocks: Sequence[nn.Module], outputs: Sequence[Any]) -> Iterato
 
 
 @contextmanager
-def left_as_found(model: Model, who: str, *, but_weights: bool = False) -> Iterator[None]:
-    """Modes, requires_grad and RNG state are put back; changed weights are an error.
-
-    Args:
-        but_weights: Whether the weights may change.
-    """
-    before = None if but_weights else weights_digest(model.loaded.module)
+def left_as_found(model: Model, who: str) -> Iterator[None]:
+    """Modes, requires_grad and RNG state are put back; changed weights are an error."""
+    before = weights_digest(model.loaded.module)
     with state_restored(model):
         yield
-    if before is not None and weights_digest(model.loaded.module) != before:
+    if weights_digest(model.loaded.module) != before:
         raise RunError(f"{who} left the model's weights changed; use session.perturbed")
 
 
