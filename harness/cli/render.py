@@ -199,14 +199,10 @@ def print_recipes(found: Plugins, *, as_json: bool) -> None:
 
 def _made_of(recipe: Recipe) -> str:
     """A recipe in the notation of --pruner, a word to a line."""
-    if not recipe.local and not recipe.search:
-        return ""
-    if recipe.search:
-        return "\n".join(
-            [f"search={recipe.search}", *(f"{k}={v}" for k, v in recipe.settings.items())]
-        )
     words = [f"score={recipe.score}"] if recipe.score else []
-    words += [f"budget={recipe.budget}", f"local={'+'.join(recipe.local)}"]
+    if recipe.local:
+        words += [f"budget={recipe.budget}", f"local={'+'.join(recipe.local)}"]
+    words += [f"search={recipe.search}"] if recipe.search else []
     words += [f"{key}={value}" for key, value in recipe.settings.items()]
     if recipe.headroom is not None:
         words.append(f"p_max=p+{recipe.headroom:g}")
