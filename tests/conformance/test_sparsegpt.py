@@ -5,11 +5,13 @@ at most 0.1 % of the entries. Where the inputs are fewer than the columns more o
 of that vector. n:m has no threshold, so there masks and weights are the reference's own.
 """
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from harness.budget import keep_total
-from harness.plugin import Pattern
+from harness.plugin import LayerResult, Pattern
 from harness.plugin.manager import Plugins
 from harness_plugins.methods.sparsegpt import SparseGPT
 from tests.conformance.reference import ReferenceLlama, Vectors, layer_job, n_of_m
@@ -36,6 +38,16 @@ def runs(vectors: Vectors, prefix: str) -> dict[str, torch.Tensor]:
     return found
 
 
+def pruned(vectors: Vectors, prefix: str) -> Iterator[tuple[str, torch.Tensor, LayerResult]]:
+    """Every published run of a layer: its name, its weights, and what ours makes of the layer."""
+    weight, inputs = vectors[f"{prefix}.weight"], vectors[f"{prefix}.inputs"]
+    for run, theirs in runs(vectors, prefix).items():
+        pattern = n_of_m(run) if run.startswith("prune") else None
+        sparsity = 1 - pattern.keep / pattern.of if pattern else float(run)
+        keep_count = keep_total(weight.numel(), sparsity)
+        yield run, theirs, SparseGPT().prune(layer_job(weight, inputs, keep_count, pattern))
+
+
 @pytest.mark.parametrize(
     ("prefix", "tolerance", "flips"),
     [("sparsegpt", 1e-4, 1e-3), ("sparsegpt.deficient", 1e-2, 3e-3)],
@@ -43,20 +55,13 @@ def runs(vectors: Vectors, prefix: str) -> dict[str, torch.Tensor]:
 def test_layers_follow_the_reference(
     vectors: Vectors, prefix: str, tolerance: float, flips: float
 ) -> None:
-    weight, inputs = vectors[f"{prefix}.weight"], vectors[f"{prefix}.inputs"]
-
-    for run, theirs in runs(vectors, prefix).items():
+    for run, theirs, result in pruned(vectors, prefix):
         exact = run.startswith("prune")
-        pattern = n_of_m(run) if exact else None
-        sparsity = 1 - pattern.keep / pattern.of if pattern else float(run)
-        keep_count = keep_total(weight.numel(), sparsity)
-        result = SparseGPT().prune(layer_job(weight, inputs, keep_count, pattern))
-
         kept = theirs != 0
-        for block in blocks(weight.shape[1]):
+        for block in blocks(theirs.shape[1]):
             apart = int(result.keep[:, block].sum() - kept[:, block].sum())
             assert abs(apart) <= (0 if exact else 1), run
-        allowed = 0 if exact else len(blocks(weight.shape[1])) + flips * weight.numel()
+        allowed = 0 if exact else len(blocks(theirs.shape[1])) + flips * theirs.numel()
         assert int((result.keep != kept).sum()) <= allowed, run
         same = (result.keep == kept).all(dim=1)
         assert bool(same.any())
@@ -67,15 +72,11 @@ def test_layers_follow_the_reference(
 def test_one_entry_in_a_thousand_tips(vectors: Vectors) -> None:
     tipped, entries = 0, 0
     for prefix in ("sparsegpt", "sparsegpt.deficient"):
-        weight, inputs = vectors[f"{prefix}.weight"], vectors[f"{prefix}.inputs"]
-        for run, theirs in runs(vectors, prefix).items():
-            pattern = n_of_m(run) if run.startswith("prune") else None
-            sparsity = 1 - pattern.keep / pattern.of if pattern else float(run)
-            keep_count = keep_total(weight.numel(), sparsity)
-            keep = SparseGPT().prune(layer_job(weight, inputs, keep_count, pattern)).keep
-            counts = abs(int(keep.sum()) - int((theirs != 0).sum()))
-            tipped += int((keep != (theirs != 0)).sum()) - counts
-            entries += weight.numel()
+        for _, theirs, result in pruned(vectors, prefix):
+            kept = theirs != 0
+            counts = abs(int(result.keep.sum()) - int(kept.sum()))
+            tipped += int((result.keep != kept).sum()) - counts
+            entries += theirs.numel()
 
     assert tipped <= 1e-3 * entries
 
