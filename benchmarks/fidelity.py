@@ -6,7 +6,7 @@ python benchmarks/fidelity.py OUT
 import sys
 from pathlib import Path
 
-from paired import difference, items_over_seeds, rows_by_place
+from paired import Rows, difference, items_over_seeds, rows_by_place
 
 from harness.store import Store
 
@@ -37,10 +37,10 @@ TASKS = ("vqav2", "nocaps")
 DIGITS = {"vqav2": 1, "nocaps": 3}
 
 
-def cells(store: Store, clean: str, official: str, sparsity: float) -> list[str]:
+def cells(store: Store, rows: Rows, clean: str, official: str, sparsity: float) -> list[str]:
     """Per task: clean, official, difference with its paired interval; empty if not complete."""
     found = []
-    for (task, _, own), by_row in rows_by_place(store).items():
+    for (task, _, own), by_row in rows.items():
         if own == sparsity and {clean, official} <= by_row.keys():
             pair = [items_over_seeds(store, by_row[row]) for row in (clean, official)]
             scores = [f"{items.main():.{DIGITS[task]}f}" for items in pair]
@@ -54,10 +54,12 @@ def main(out: Path) -> None:
     print(f"| clean → official | sparsity | {' | '.join(heads)} |\n{'|---' * (len(heads) + 2)}|")
     printed = set()
     for part in PARTS:
+        store = Store(out / part)
+        rows = rows_by_place(store)
         for clean, official in PAIRS:
             label = f"`{clean}` → `{official}`" + (", bfloat16" if part == "half" else "")
             for sparsity in (0.5, 0.6):
-                found = cells(Store(out / part), clean, official, sparsity)
+                found = cells(store, rows, clean, official, sparsity)
                 if found and (label, sparsity) not in printed:
                     printed.add((label, sparsity))
                     print(f"| {label} | {sparsity:g} | {' | '.join(found)} |")

@@ -19,12 +19,16 @@ from harness.record import EvalRecord
 from harness.statistics import Items, make_items, paired_interval
 from harness.store import Store
 
+PLUGINS = load_plugins()
+Rows = dict[tuple[str, str, float], dict[str, list[EvalRecord]]]
+"""(task, part, sparsity) -> row -> its records."""
+
 
 def items_over_seeds(store: Store, records: list[EvalRecord]) -> Items:
     logs = [sorted(store.read_samples(r), key=lambda row: row["id"]) for r in records]
     ids = {tuple(row["id"] for row in log) for log in logs}
     assert len(ids) == 1, "seeds were evaluated on different items"
-    metric = load_plugins().tasks.get(records[0].task).given.metric
+    metric = PLUGINS.tasks.get(records[0].task).given.metric
     return make_items(
         np.mean([[row["score"] for row in log] for log in logs], axis=0),
         [row["cluster"] for row in logs[0]],
@@ -34,9 +38,9 @@ def items_over_seeds(store: Store, records: list[EvalRecord]) -> Items:
     )
 
 
-def rows_by_place(store: Store) -> dict[tuple[str, str, float], dict[str, list[EvalRecord]]]:
-    """(task, part, sparsity) -> row -> its records, one per seed."""
-    rows: dict[tuple[str, str, float], dict[str, list[EvalRecord]]] = defaultdict(dict)
+def rows_by_place(store: Store) -> Rows:
+    """All records of evaluations, one per seed."""
+    rows: Rows = defaultdict(dict)
     for record in store.evals():
         place = (record.task, record.asked.data.part, record.asked_sparsity)
         rows[place].setdefault(record.row, []).append(record)
