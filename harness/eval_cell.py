@@ -67,9 +67,7 @@ def make_eval_cell(
 def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
     """Evaluate the live model, compare it with the filed dense run, file the record."""
     bench, task, variant, label = cell.bench, cell.task, cell.variant, cell.label
-    resume = (
-        bench.store.cache / "samples" / f"{short_key(cell.key, library_versions(REPORTED))}.jsonl"
-    )
+    resume = bench.store.cache / "samples" / f"{_resume_key(cell)}.jsonl"
     cost = bench.cost()
     without_units = shrunken(bench.model) if pruned and pruned.got.is_shrunk else nullcontext()
     with (
@@ -99,12 +97,20 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
         seed=variant.seed,
         asked=cell.asked,
         got=_got(cell, pruned, evaluation, log, comparison),
-        circumstances=bench.circumstances(cost, variant, task.spec, str(task.path)),
+        circumstances=bench.circumstances(cost, variant, task.spec, str(task.path)).model_copy(
+            update={"batch_sizes": evaluation.batch_sizes}
+        ),
     )
     with bench.announcer.stage("file", label):
         bench.store.file_eval(record, log)
         resume.unlink(missing_ok=True)
     return record
+
+
+def _resume_key(cell: EvalCell) -> str:
+    """The same at every batch size: answers are kept, and the record tells how they were made."""
+    asked = cell.asked.model_dump(mode="json", exclude={"batch_size"})
+    return short_key(asked, library_versions(REPORTED))
 
 
 def _got(

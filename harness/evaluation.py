@@ -6,21 +6,21 @@ import dataclasses
 import hashlib
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.asking import BatchedAsker
 from harness.errors import RunError
 from harness.model import Model
-from harness.plugin import Classifies, Example, Generates, Perplexity, Scores
+from harness.plugin import Example, Profile, Resizes, Sample, Scores
 from harness.record import canonical
 from harness.resume import ResumeLog
 from harness.session import Progress
 from harness.statistics import Items, make_items
 from harness.tasks import OpenTask
-
-TOP = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class Evaluation:
     outputs: Sequence[Any]
     scores: Scores
     items: Items
+    batch_sizes: Mapping[int, int]
+    """Batch size -> outputs made at it; more than one after a resumed run."""
 
     def log(self, open_task: OpenTask) -> list[dict[str, Any]]:
         """One row per example."""
@@ -63,16 +65,18 @@ def blind(examples: Sequence[Example]) -> list[Example]:
 
     A model that answers as well as before does not look.
     """
-    images = list(dict.fromkeys(example.sample.image for example in examples))
+    shown = [(example.sample.image, example.sample.second_image) for example in examples]
+    images = list(dict.fromkeys(shown))
     random.Random("blind").shuffle(images)
     following = dict(zip(images, images[1:] + images[:1], strict=True))
     return [
-        dataclasses.replace(
-            example,
-            sample=dataclasses.replace(example.sample, image=following[example.sample.image]),
-        )
-        for example in examples
+        dataclasses.replace(example, sample=_showing(example.sample, *following[pair]))
+        for example, pair in zip(examples, shown, strict=True)
     ]
+
+
+def _showing(sample: Sample, image: Path | None, second: Path | None) -> Sample:
+    return dataclasses.replace(sample, image=image, second_image=second)
 
 
 def evaluate(
@@ -90,48 +94,30 @@ def evaluate(
         resume: Append-only log of finished batches; what it holds is not asked again.
 
     Raises:
-        RunError: A score is NaN, or the task returns another number of scores.
+        RunError: A score is NaN, or the task returns another number of outputs or scores.
     """
     asked = blind(task.examples) if is_blind else task.examples
-    batches = make_batches(asked, batch_size)
-    outputs: list[Any] = [None] * len(asked)
-    done = 0
-    with ResumeLog(resume) as log:
-        for number, indices in enumerate(batches):
-            found = log.get(number, len(indices))
-            if found is None:
-                found = _answer(model, task, [asked[index] for index in indices])
-                log.add(number, found)
-            for index, output in zip(indices, found, strict=True):
-                outputs[index] = output
-            done += len(indices)
-            progress(done, len(asked), task.name)
+    with ResumeLog(resume) as log, _sized(model, task.profile):
+        asker = BatchedAsker(
+            model.loaded,
+            batch_size=batch_size,
+            log=log,
+            progress=lambda done, total, stage: progress(done, total, f"{task.name} {stage}"),
+        )
+        outputs = task.task.ask(asker, asked, task.profile)
+        sizes = log.batch_sizes
+    if len(outputs) != len(asked):
+        raise RunError(f"task {task.name} gave {len(outputs)} outputs for {len(asked)} items")
     scores = task.task.score(task.examples, outputs, task.profile)
-    return Evaluation(outputs=outputs, scores=scores, items=_items(task, scores))
+    return Evaluation(outputs=outputs, scores=scores, items=_items(task, scores), batch_sizes=sizes)
 
 
-def make_batches(examples: Sequence[Example], size: int) -> list[list[int]]:
-    """Indices of the examples, similar lengths together, so that little is padding."""
-    order = sorted(
-        range(len(examples)),
-        key=lambda i: (len(examples[i].sample.prompt) + len(examples[i].sample.tokens), i),
-    )
-    return [order[start : start + size] for start in range(0, len(order), size)]
-
-
-def _answer(model: Model, task: OpenTask, examples: Sequence[Example]) -> list[Any]:
-    samples = [example.sample for example in examples]
-    loaded = model.loaded
-    if task.task.needs == "generate":
-        assert isinstance(loaded, Generates)
-        return list(loaded.generate(samples, task.profile.generation))
-    if task.task.needs == "classify":
-        assert isinstance(loaded, Classifies)
-        logits = loaded.classify(samples)
-        best: list[Any] = logits.topk(min(TOP, logits.shape[1]), dim=1).indices.tolist()
-        return best
-    assert isinstance(loaded, Perplexity)
-    return list(loaded.token_losses(samples))
+def _sized(model: Model, profile: Profile) -> AbstractContextManager[None]:
+    """Inside it, images are prepared at the profile's size."""
+    if profile.image_size is None:
+        return nullcontext()
+    assert isinstance(model.loaded, Resizes)
+    return model.loaded.images_at(profile.image_size)
 
 
 def _items(task: OpenTask, scores: Scores) -> Items:

@@ -141,6 +141,8 @@ class Circumstances(Entry):
     """Stage -> wall time."""
     peak_memory_bytes: int | None = None
     """Of the device where there is one, else of the process; None = not measurable here."""
+    batch_sizes: Mapping[int, int] = {}
+    """Batch size -> outputs made at it; more than one after a run that was resumed at another."""
     finished: str = ""
     host: str = ""
     hardware: str = ""
@@ -176,9 +178,11 @@ class ProfileIdentity(Entry):
 
     name: str
     version: int
+    family: str = ""
     prompt: str = ""
     generation: Options = {}
     window: int | None = None
+    image_size: int | None = None
     changed: bool = False
     """Whether the spec overrides something; such a profile is nobody's reference."""
 

@@ -143,6 +143,8 @@ class TaskSpec(Spec):
     prompt: str | None = None
     """Instead of the profile's; ``{}`` stands for the question."""
     generation: GenerationSpec | None = None
+    image_size: int | None = Field(default=None, gt=0)
+    """Side in pixels that images are prepared at, instead of the profile's."""
 
 
 class DataSpec(Spec):

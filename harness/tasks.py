@@ -5,19 +5,42 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.calibration import subset_indices
 from harness.composition import identify_part
-from harness.errors import DataError, InputError
+from harness.errors import DataError, InputError, UnknownNameError
 from harness.model import Model
-from harness.plugin import Classifies, EditionInfo, Example, Generates, Perplexity, Profile, Task
+from harness.plugin import (
+    Classifies,
+    EditionInfo,
+    Embeds,
+    Example,
+    Generates,
+    LanguageModel,
+    Matches,
+    Needs,
+    Perplexity,
+    Profile,
+    Resizes,
+    Task,
+)
 from harness.plugin.manager import Plugins
+from harness.plugin.registry import Provider
 from harness.record import DataIdentity, PartIdentity, ProfileIdentity
 from harness.spec import DataSpec, TaskSpec
+
+CAPABILITIES: Mapping[Needs, type] = {
+    "generate": Generates,
+    "classify": Classifies,
+    "perplexity": Perplexity,
+    "embed": Embeds,
+    "match": Matches,
+    "language-model": LanguageModel,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +74,30 @@ def check_names(specs: Sequence[TaskSpec], plugins: Plugins) -> None:
         UnknownNameError: Near matches are listed.
     """
     for spec in specs:
-        plugins.tasks.get(spec.name).given().profile(spec.profile)
+        _, task = find_task(spec.name, plugins)
+        _refuse_unknown_profile(task, spec.profile)
+
+
+def find_task(name: str, plugins: Plugins) -> tuple[Provider[type[Task]], Task]:
+    """The task of that name; what stands behind a colon is given to its class.
+
+    Raises:
+        UnknownNameError: There is no such task.
+        InputError: Something behind a colon is missing or not wanted.
+    """
+    base, _, argument = name.partition(":")
+    provider = plugins.tasks.get(base)
+    wanted = getattr(provider.given, "argument", "")
+    if bool(wanted) != bool(argument):
+        hint = f"say {base}:NAME, the {wanted}" if wanted else f"say {base}"
+        raise InputError(f"task {name!r}: {hint}")
+    return provider, provider.given(*filter(None, [argument]))
+
+
+def _refuse_unknown_profile(task: Task, name: str | None) -> None:
+    names = [profile.name for profile in task.profiles]
+    if name is not None and name not in names:
+        raise UnknownNameError(f"{task.name} profile", name, names)
 
 
 def open_task(
@@ -63,10 +109,8 @@ def open_task(
         InputError: The model cannot do what the task needs, or the subset is empty.
         DataError: The folder or something in it is missing; it says where to get it.
     """
-    provider = plugins.tasks.get(spec.name)
-    task = provider.given()
-    _refuse_unable(model, task)
-    profile, profile_identity = _settle_profile(task, spec)
+    provider, task = find_task(spec.name, plugins)
+    profile, profile_identity = _settle_profile(task, spec, model)
     edition = find_edition(task, data, cache, model, plugins)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
     examples = _take(list(task.examples(edition.path, profile, encode)), spec)
@@ -85,31 +129,58 @@ def open_task(
     )
 
 
-def _refuse_unable(model: Model, task: Task) -> None:
-    able = {"generate": Generates, "classify": Classifies, "perplexity": Perplexity}[task.needs]
-    if not isinstance(model.loaded, able):
+def choose_profile(task: Task, name: str | None, model: Model) -> Profile:
+    """The profile of that name, or the first that the model can serve; its family's goes first.
+
+    Raises:
+        UnknownNameError: There is no profile of that name.
+        InputError: The model cannot do what it needs.
+    """
+    _refuse_unknown_profile(task, name)
+    named = [p for p in task.profiles if name in (None, p.name) and p.family in ("", model.family)]
+    able = [profile for profile in named if not _lacks(model, profile)]
+    if not able:
+        lacks = [_lacks(model, profile) for profile in named] or [["be of another family"]]
+        ways = " or ".join(dict.fromkeys(" and ".join(lack) for lack in lacks))
         raise InputError(
-            f"task {task.name} needs a model that can {task.needs}; "
+            f"task {task.name} needs a model that can {ways}; "
             f"{model.spec.name} is of family {model.family}"
         )
+    return next((p for p in able if p.name == able[0].name and p.family == model.family), able[0])
 
 
-def _settle_profile(task: Task, spec: TaskSpec) -> tuple[Profile, ProfileIdentity]:
+def _lacks(model: Model, profile: Profile) -> list[str]:
+    """What the profile needs and the model cannot do."""
+    lacks = [need for need in profile.needs if not isinstance(model.loaded, CAPABILITIES[need])]
+    size = profile.image_size
+    if size is not None and not isinstance(model.loaded, Resizes):
+        return [*lacks, f"take images of {size} pixels"]
+    return [*lacks]
+
+
+def _settle_profile(task: Task, spec: TaskSpec, model: Model) -> tuple[Profile, ProfileIdentity]:
     """The task's profile with what the spec changes."""
-    profile = task.profile(spec.profile)
+    profile = choose_profile(task, spec.profile, model)
     changes: dict[str, Any] = {}
     if spec.prompt is not None:
         changes["prompt"] = spec.prompt
     if spec.generation is not None:
         overrides = spec.generation.model_dump(exclude_none=True)
         changes["generation"] = dataclasses.replace(profile.generation, **overrides)
+    if spec.image_size is not None:
+        changes["image_size"] = spec.image_size
     settled = dataclasses.replace(profile, **changes)
+    if _lacks(model, settled):
+        raise InputError(f"{model.spec.name} cannot {' and '.join(_lacks(model, settled))}")
+    generates = "generate" in settled.needs
     return settled, ProfileIdentity(
         name=profile.name,
         version=profile.version,
+        family=profile.family,
         prompt=settled.prompt,
-        generation=dataclasses.asdict(settled.generation) if task.needs == "generate" else {},
+        generation=dataclasses.asdict(settled.generation) if generates else {},
         window=profile.window,
+        image_size=settled.image_size,
         changed=settled != profile,
     )
 
@@ -123,17 +194,17 @@ def find_edition(
         DataError: The folder is missing; the task's instructions say how to get it.
         InputError: The edition has no such task.
     """
-    if task.name in data.folders:
-        found = EditionInfo(path=data.folders[task.name], label="folder")
+    base = task.name.partition(":")[0]
+    if base in data.folders:
+        found = EditionInfo(path=data.folders[base], label="folder")
     elif data.root is not None:
-        found = EditionInfo(path=data.root / task.name, label="folder")
+        found = EditionInfo(path=data.root / base, label="folder")
     else:
         name = data.edition or (model.bundled.given.edition if model.bundled else "full")
-        given = plugins.editions.get(name).given().provide(task.name, cache)
+        given = plugins.editions.get(name).given().provide(base, cache)
         if given is None:
             raise InputError(
-                f"edition {name} has no task {task.name}; give its folder with "
-                f"--data {task.name}=DIR"
+                f"edition {name} has no task {base}; give its folder with --data {base}=DIR"
             )
         found = given
     if not found.path.is_dir():

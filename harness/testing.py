@@ -263,7 +263,7 @@ def _job(
 
 def check_task(task: Task, folder: Path, outputs: Sequence[Any], expected: float) -> None:
     """Reading `folder` and scoring `outputs` gives `expected` as the mean of the items' scores."""
-    profile = task.profile(None)
+    profile = task.profiles[0]
     examples = task.examples(folder, profile, None)
     ids = [example.sample.id for example in examples]
     assert len(set(ids)) == len(ids), "two items have the same id"

@@ -218,14 +218,22 @@ def print_tasks(found: Plugins, *, as_json: bool) -> None:
     rows = []
     for provider in found.tasks:
         task = provider.given()
+        names = list(dict.fromkeys(profile.name for profile in task.profiles))
+        needs = list(dict.fromkeys(" + ".join(profile.needs) for profile in task.profiles))
         rows.append(
-            (task.name, task.metric.name, task.needs, task.profile(None).name, task.instructions())
+            (
+                task.name,
+                task.metric.name,
+                ", ".join(needs),
+                ", ".join(names),
+                task.instructions(),
+            )
         )
     if as_json:
-        keys = ("name", "metric", "needs", "profile", "data")
+        keys = ("name", "metric", "needs", "profiles", "data")
         print_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
-    table = Table("task", "metric", "needs", "profile", "full data")
+    table = Table("task", "metric", "needs", "profiles", "full data")
     for row in rows:
         table.add_row(*row)
     stdout().print(table)

@@ -21,27 +21,32 @@ from harness.plugin.apportion import (
     split_evenly,
     tower_targets,
 )
+from harness.plugin.capabilities import (
+    Classifies,
+    Embeds,
+    Generates,
+    LanguageModel,
+    LoadedModel,
+    Matches,
+    Perplexity,
+    Resizes,
+    Shrinks,
+    Structured,
+)
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.identity import Fingerprinted
 from harness.plugin.images import read_image
-from harness.plugin.means import ScoreSession, ScoreTable, TrainSession
+from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.protocols import (
     BudgetAllocator,
     BundledModel,
     CalibrationSource,
-    Classifies,
     Edition,
-    Generates,
-    LoadedModel,
     LocalPruner,
     ModelFamily,
-    Needs,
-    Perplexity,
     ScoreEstimator,
     Searcher,
-    Shrinks,
-    Structured,
     Task,
 )
 from harness.plugin.samples import (
@@ -49,6 +54,7 @@ from harness.plugin.samples import (
     Example,
     Generation,
     Metric,
+    Needs,
     Profile,
     Sample,
     Scores,
@@ -74,6 +80,7 @@ from harness.plugin.values import (
 from harness.spec import ImageSpec, ModelSpec
 
 __all__ = [
+    "Asker",
     "Batch",
     "BudgetAllocator",
     "BundledModel",
@@ -84,6 +91,7 @@ __all__ = [
     "DataError",
     "Edition",
     "EditionInfo",
+    "Embeds",
     "Example",
     "Fingerprinted",
     "Generates",
@@ -94,11 +102,13 @@ __all__ = [
     "ImageSpec",
     "InfeasibleError",
     "InputError",
+    "LanguageModel",
     "LayerInfo",
     "LayerJob",
     "LayerResult",
     "LoadedModel",
     "LocalPruner",
+    "Matches",
     "Metric",
     "ModelFamily",
     "ModelSpec",
@@ -108,6 +118,7 @@ __all__ = [
     "Perplexity",
     "Profile",
     "Recipe",
+    "Resizes",
     "RunError",
     "RunInfo",
     "Sample",

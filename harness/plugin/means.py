@@ -1,12 +1,13 @@
-"""What the machine gives to estimators, allocators and searchers to work with."""
+"""What the machine gives to estimators, allocators, searchers and tasks to work with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from harness.plugin.samples import Generation, Sample
 from harness.plugin.values import (
     Batch,
     Group,
@@ -19,6 +20,10 @@ from harness.plugin.values import (
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+
+    from harness.plugin.capabilities import LoadedModel
+
+T = TypeVar("T")
 
 
 class ScoreSession(Protocol):
@@ -138,4 +143,52 @@ class TrainSession(Protocol):
 
     def train(self, training: Training) -> Iterator[float]:
         """Train the weights; yields each loss after its backward pass, before the weights move."""
+        ...
+
+
+class Asker(Protocol):
+    """The machine's side of an evaluation: asks in batches, and goes on where a killed run stopped.
+
+    Outputs come in the order of what is asked, whatever the batches were.
+    """
+
+    @property
+    def model(self) -> LoadedModel:
+        """The live model; it can do what the profile needs."""
+        ...
+
+    def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]: ...
+
+    def classify(self, samples: Sequence[Sample]) -> list[list[int]]:
+        """Up to five classes per sample, best first; equal logits: the lower index first."""
+        ...
+
+    def token_losses(self, samples: Sequence[Sample]) -> list[float]: ...
+
+    def embed_images(self, samples: Sequence[Sample]) -> Tensor:
+        """Features (samples, queries, dim), float32, of unit length, on the CPU."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Features (texts, dim), float32, of unit length, on the CPU."""
+        ...
+
+    def match(self, samples: Sequence[Sample]) -> list[float]:
+        """How well each prompt fits its image; higher = better."""
+        ...
+
+    def in_batches(
+        self,
+        stage: str,
+        items: Sequence[T],
+        ask: Callable[[Sequence[T]], Sequence[Any]],
+        length: Callable[[T], int],
+    ) -> list[Any]:
+        """Ask anything else: what the methods above are made of.
+
+        Args:
+            stage: Name of the question; one name, one list of items.
+            ask: Takes a batch, gives one output fit for JSON per item.
+            length: Items of similar length share a batch.
+        """
         ...

@@ -9,37 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from harness.plugin.means import ScoreSession, ScoreTable, TrainSession
+from harness.plugin.capabilities import LoadedModel
+from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.samples import (
     EditionInfo,
     Example,
-    Generation,
     Metric,
     Profile,
     Sample,
     Scores,
 )
 from harness.plugin.values import (
-    Batch,
     Granularity,
     LayerInfo,
     LayerJob,
     LayerResult,
     Statistic,
     Target,
-    Tower,
     Training,
-    UnitGroup,
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from harness.spec import ModelSpec
-
-Needs = Literal["generate", "classify", "perplexity"]
 
 
 class ScoreEstimator(Protocol):
@@ -116,88 +111,6 @@ class Searcher(Protocol):
         ...
 
 
-@runtime_checkable
-class LoadedModel(Protocol):
-    """A live model of some family."""
-
-    module: nn.Module
-    towers: Sequence[Tower]
-
-    def prunable(self, name: str) -> bool:
-        """Whether the linear layer of that full name, inside a block, may be pruned."""
-        ...
-
-    def collate(self, samples: Sequence[Sample]) -> Batch:
-        """Tensors of samples with targets, on the model's device, for `loss`."""
-        ...
-
-    def loss(self, batch: Batch) -> Tensor:
-        """Calibration loss (), float32, mean over the batch; no cache is used or filled."""
-        ...
-
-    def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Tower name -> bool (batch, tokens), True = real; towers left out have no padding."""
-        ...
-
-    def files(self) -> Mapping[str, str]:
-        """What besides weights makes the model: config, tokenizer, processor -> their text."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write a folder that the family loads again."""
-        ...
-
-
-@runtime_checkable
-class Structured(Protocol):
-    """A model that knows its units: heads' dimensions and hidden units of its prunable layers."""
-
-    @property
-    def unit_groups(self) -> Sequence[UnitGroup]: ...
-
-
-@runtime_checkable
-class Shrinks(Protocol):
-    """A structured model that can do without its removed units."""
-
-    def shrink(self, kept: Mapping[str, Tensor]) -> None:
-        """Swap modules for smaller ones of the same names, whose weights are copies.
-
-        Modules are swapped, not changed: the machine puts the old ones back.
-
-        Args:
-            kept: Unit group -> int64 positions of the units that stay, ascending.
-        """
-        ...
-
-
-@runtime_checkable
-class Generates(Protocol):
-    """A model that answers in text."""
-
-    def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]: ...
-
-
-@runtime_checkable
-class Classifies(Protocol):
-    """A model that gives class logits (samples, classes)."""
-
-    def classify(self, samples: Sequence[Sample]) -> Tensor: ...
-
-
-@runtime_checkable
-class Perplexity(Protocol):
-    """A model that gives running text a likelihood."""
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids without special tokens."""
-        ...
-
-    def token_losses(self, samples: Sequence[Sample]) -> list[float]:
-        """Per sample, mean negative log-likelihood of its tokens after the first, in nats."""
-        ...
-
-
 class ModelFamily(Protocol):
     """Loads one kind of model."""
 
@@ -216,14 +129,15 @@ class Task(Protocol):
     """One benchmark: reads its official files, asks the model, scores the answers."""
 
     name: ClassVar[str]
-    needs: ClassVar[Needs]
-    metric: ClassVar[Metric]
+    profiles: ClassVar[tuple[Profile, ...]]
+    """In order of preference: unless one is named, the first that the model can serve."""
 
-    def profile(self, name: str | None) -> Profile:
-        """The profile of that name, or the default one.
+    @property
+    def metric(self) -> Metric:
+        """How the main score reads; an attribute of the class, or of what follows the colon.
 
-        Raises:
-            UnknownNameError: There is no such profile.
+        A class with a text in ``argument`` is told what stands behind a colon in the task's name
+        (``lm_eval:arc_easy``), as its one argument; the text says what that is.
         """
         ...
 
@@ -240,10 +154,14 @@ class Task(Protocol):
         """
         ...
 
+    def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
+        """One output per example, fit for JSON: it stands in the log, and `score` judges it."""
+        ...
+
     def score(
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
     ) -> Scores:
-        """Score all outputs together: texts, (class indices, best first) or mean losses."""
+        """Score all outputs together."""
         ...
 
     def instructions(self) -> str:

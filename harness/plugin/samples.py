@@ -10,6 +10,9 @@ from typing import Literal
 
 from harness.errors import DataError
 
+#: What a model has to be able to do; one protocol each, see `harness.plugin.capabilities`.
+Needs = Literal["generate", "classify", "perplexity", "embed", "match", "language-model"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
@@ -28,11 +31,17 @@ class Profile:
 
     name: str
     version: int = 1
+    needs: tuple[Needs, ...] = ("generate",)
+    """All that a model must be able to do."""
+    family: str = ""
+    """Model family that is asked this way; empty = any that has no profile of its own."""
     prompt: str = ""
     """``{}`` stands for the question."""
     generation: Generation = Generation()
     window: int | None = None
     """Tokens per window, for perplexity."""
+    image_size: int | None = None
+    """Side in pixels that images are prepared at; None = as the model's processor says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,8 @@ class Sample:
 
     id: str
     image: Path | None = None
+    second_image: Path | None = None
+    """Of a pair: the right one."""
     prompt: str = ""
     target: str | int | None = None
     """Text to produce, or a class index."""
@@ -53,13 +64,14 @@ class Sample:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def input_digest(self) -> str:
-        """Hash of the image bytes or the tokens: what calibration and evaluation must not share."""
+        """Hash of images or tokens: what calibration and evaluation must not share."""
         hasher = hashlib.sha256(repr(self.tokens).encode())
-        if self.image is not None:
-            try:
-                hasher.update(self.image.read_bytes())
-            except OSError as error:
-                raise DataError(self.image, f"cannot be read ({error.strerror})") from None
+        for image in (self.image, self.second_image):
+            if image is not None:
+                try:
+                    hasher.update(image.read_bytes())
+                except OSError as error:
+                    raise DataError(image, f"cannot be read ({error.strerror})") from None
         return hasher.hexdigest()
 
 

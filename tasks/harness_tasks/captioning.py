@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.plugin import (
+    Asker,
     Example,
     Metric,
-    Needs,
     Profile,
     Sample,
     Scores,
     Task,
-    UnknownNameError,
     hookimpl,
 )
 from harness_tasks import lavis
@@ -32,14 +31,8 @@ class Captioning:
     """What the caption tasks share."""
 
     name: ClassVar[str]
-    needs: ClassVar[Needs] = "generate"
     metric: ClassVar[Metric] = CIDER
-    prompt: ClassVar[str]
-
-    def profile(self, name: str | None) -> Profile:
-        if name not in (None, "lavis"):
-            raise UnknownNameError(f"{self.name} profile", str(name), ["lavis"])
-        return Profile(name="lavis", prompt=self.prompt, generation=lavis.CAPTION)
+    profiles: ClassVar[tuple[Profile, ...]]
 
     def find(self, folder: Path) -> tuple[Path, Path]:
         """The captions file and the folder of its images."""
@@ -59,6 +52,9 @@ class Captioning:
             for item in read_captions(path, images, split="test")
         ]
 
+    def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
+        return asker.generate([example.sample for example in examples], profile.generation)
+
     def score(
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
     ) -> Scores:
@@ -70,7 +66,9 @@ class NoCaps(Captioning):
     """nocaps validation, broken down by domain."""
 
     name: ClassVar[str] = "nocaps"
-    prompt: ClassVar[str] = lavis.CAPTION_PROMPT
+    profiles: ClassVar[tuple[Profile, ...]] = (
+        Profile(name="lavis", prompt=lavis.CAPTION_PROMPT, generation=lavis.CAPTION),
+    )
 
     def find(self, folder: Path) -> tuple[Path, Path]:
         return find_captions(folder, {NOCAPS: "images"})
@@ -86,7 +84,7 @@ class CocoCaption(Captioning):
     """COCO-style captions: COCO's own files, or Karpathy's test split."""
 
     name: ClassVar[str] = "coco-caption"
-    prompt: ClassVar[str] = ""
+    profiles: ClassVar[tuple[Profile, ...]] = (Profile(name="lavis", generation=lavis.CAPTION),)
 
     def find(self, folder: Path) -> tuple[Path, Path]:
         return find_captions(folder, COCO_FILES)

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.plugin import (
+    Asker,
     DataError,
     Example,
     Metric,
-    Needs,
     Profile,
     Sample,
     Scores,
     Task,
-    UnknownNameError,
     hookimpl,
 )
 from harness_tasks import lavis
@@ -33,13 +32,10 @@ class GQA:
     """Exact match on the balanced test-dev questions, broken down by structural type."""
 
     name: ClassVar[str] = "gqa"
-    needs: ClassVar[Needs] = "generate"
+    profiles: ClassVar[tuple[Profile, ...]] = (
+        Profile(name="lavis", prompt=lavis.QUESTION_PROMPT, generation=lavis.SHORT_ANSWER),
+    )
     metric: ClassVar[Metric] = Metric(name="exact match", unit="%", scale=100, is_correctness=True)
-
-    def profile(self, name: str | None) -> Profile:
-        if name not in (None, "lavis"):
-            raise UnknownNameError("gqa profile", str(name), ["lavis"])
-        return Profile(name="lavis", prompt=lavis.QUESTION_PROMPT, generation=lavis.SHORT_ANSWER)
 
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
@@ -54,6 +50,9 @@ class GQA:
             _example(Row(entry, path, f"question {key}"), key, folder, profile)
             for key, entry in content.items()
         ]
+
+    def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
+        return asker.generate([example.sample for example in examples], profile.generation)
 
     def score(
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile

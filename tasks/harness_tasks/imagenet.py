@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.plugin import (
+    Asker,
     Example,
     Metric,
-    Needs,
     Profile,
     Sample,
     Scores,
     Task,
-    UnknownNameError,
     hookimpl,
 )
 from harness_tasks.image_folder import MAPPING, read_image_folder
@@ -25,13 +24,8 @@ class ImageNet:
     """Top-1 accuracy on the validation images."""
 
     name: ClassVar[str] = "imagenet"
-    needs: ClassVar[Needs] = "classify"
+    profiles: ClassVar[tuple[Profile, ...]] = (Profile(name="classifier", needs=("classify",)),)
     metric: ClassVar[Metric] = Metric(name="top-1", unit="%", scale=100, is_correctness=True)
-
-    def profile(self, name: str | None) -> Profile:
-        if name not in (None, "classifier"):
-            raise UnknownNameError("imagenet profile", str(name), ["classifier"])
-        return Profile(name="classifier")
 
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
@@ -44,6 +38,9 @@ class ImageNet:
             )
             for path, label in read_image_folder(folder)
         ]
+
+    def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
+        return asker.classify([example.sample for example in examples])
 
     def score(
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile

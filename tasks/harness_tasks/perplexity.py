@@ -6,27 +6,26 @@ length is another number: it names the profile, ``w2048`` unless said otherwise.
 locuslab/wanda, lib/eval.py.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.plugin import (
+    Asker,
     DataError,
     Example,
     InputError,
     Metric,
-    Needs,
     Profile,
     Sample,
     Scores,
     Task,
-    UnknownNameError,
     hookimpl,
 )
 from harness_tasks.annotation_files import first_existing
 
-DEFAULT_WINDOW = 2048
+#: The usual one goes first.
+WINDOWS = (2048, 4096, 1024, 512, 256, 128, 64)
 
 
 class Perplexity:
@@ -34,15 +33,10 @@ class Perplexity:
 
     name: ClassVar[str]
     files: ClassVar[tuple[str, ...]]
-    needs: ClassVar[Needs] = "perplexity"
+    profiles: ClassVar[tuple[Profile, ...]] = tuple(
+        Profile(name=f"w{window}", needs=("perplexity",), window=window) for window in WINDOWS
+    )
     metric: ClassVar[Metric] = Metric(name="perplexity", higher_is_better=False, transform="exp")
-
-    def profile(self, name: str | None) -> Profile:
-        name = name or f"w{DEFAULT_WINDOW}"
-        length = re.fullmatch(r"w(\d+)", name)
-        if length is None or int(length[1]) < 2:
-            raise UnknownNameError(f"{self.name} profile", name, ["w256", "w512", "w2048"])
-        return Profile(name=name, window=int(length[1]))
 
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
@@ -62,6 +56,9 @@ class Perplexity:
             )
             for start in range(0, count * profile.window, profile.window)
         ]
+
+    def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
+        return asker.token_losses([example.sample for example in examples])
 
     def score(
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.plugin import (
+    Asker,
     DataError,
     Example,
     Metric,
-    Needs,
     Profile,
     Sample,
     Scores,
     Task,
-    UnknownNameError,
     hookimpl,
 )
 from harness_tasks import lavis
@@ -27,21 +26,18 @@ QUESTIONS = "v2_OpenEnded_mscoco_val2014_questions.json"
 ANNOTATIONS = "v2_mscoco_val2014_annotations.json"
 IMAGES = "val2014"
 #: Both ask as LAVIS does; they differ in how answers are normalised.
-PROFILES: dict[str, Rule] = {"lavis": "lavis", "official": "official"}
+RULES: tuple[Rule, ...] = ("lavis", "official")
 
 
 class VQAv2:
     """VQA accuracy on the validation questions, broken down by answer type."""
 
     name: ClassVar[str] = "vqav2"
-    needs: ClassVar[Needs] = "generate"
+    profiles: ClassVar[tuple[Profile, ...]] = tuple(
+        Profile(name=rule, prompt=lavis.QUESTION_PROMPT, generation=lavis.SHORT_ANSWER)
+        for rule in RULES
+    )
     metric: ClassVar[Metric] = Metric(name="VQA accuracy", unit="%", scale=100, is_correctness=True)
-
-    def profile(self, name: str | None) -> Profile:
-        name = name or "lavis"
-        if name not in PROFILES:
-            raise UnknownNameError("vqav2 profile", name, PROFILES)
-        return Profile(name=name, prompt=lavis.QUESTION_PROMPT, generation=lavis.SHORT_ANSWER)
 
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
@@ -69,10 +65,13 @@ class VQAv2:
             )
         return examples
 
+    def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
+        return asker.generate([example.sample for example in examples], profile.generation)
+
     def score(
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
     ) -> Scores:
-        rule = PROFILES[profile.name]
+        rule = next(rule for rule in RULES if rule == profile.name)
         return Scores(
             per_sample=[
                 vqa_accuracy(text, example.references, rule)

@@ -52,7 +52,7 @@ def test_no_scene_is_in_two_splits() -> None:
 
 def test_there_are_enough_questions_of_every_type(root: Path) -> None:
     task = VQAv2()
-    examples = task.examples(root / "vqav2", task.profile(None), None)
+    examples = task.examples(root / "vqav2", task.profiles[0], None)
 
     assert Counter(e.label for e in examples) == {"yes/no": 400, "number": 400, "other": 400}
     assert all(len(example.references) == 10 for example in examples)
@@ -72,7 +72,7 @@ def test_no_answer_can_be_guessed_from_the_question_alone(root: Path) -> None:
     """The most common answer to the very same words, as a blind model could learn it."""
     task = VQAv2()
     answers: dict[str, Counter[str]] = {}
-    for example in task.examples(root / "vqav2", task.profile(None), None):
+    for example in task.examples(root / "vqav2", task.profiles[0], None):
         common = Counter(example.references).most_common(1)[0][0]
         answers.setdefault(example.sample.prompt.split()[1], Counter())[common] += 1
 
@@ -82,7 +82,7 @@ def test_no_answer_can_be_guessed_from_the_question_alone(root: Path) -> None:
 
 def test_a_third_of_the_captioned_images_is_out_of_domain(root: Path) -> None:
     task = NoCaps()
-    examples = task.examples(root / "nocaps", task.profile(None), None)
+    examples = task.examples(root / "nocaps", task.profiles[0], None)
 
     assert Counter(e.label for e in examples) == {
         "in-domain": 120,
@@ -99,7 +99,7 @@ def test_one_more_writer_against_the_ten_scores_what_people_do(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     task = NoCaps()
-    examples = task.examples(root / "nocaps", task.profile(None), None)
+    examples = task.examples(root / "nocaps", task.profiles[0], None)
     oracle = json.loads((root / "nocaps" / "oracle_captions.json").read_text())
     texts = {str(entry["image_id"]): entry["caption"] for entry in oracle}
 

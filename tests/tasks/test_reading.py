@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.plugin import DataError, Sample, UnknownNameError
+from harness.plugin import DataError, Profile, Sample
 from harness.testing import check_task
 from harness_tasks.calibration import Captions, ImageFolder, Text
 from harness_tasks.captioning import CocoCaption, NoCaps
@@ -67,7 +67,7 @@ def test_vqa_is_read_asked_and_scored(vqa: Path) -> None:
     """1 + 1 + 0.9: three of ten annotators said yes."""
     check_task(VQAv2(), vqa, ["red", "two", "yes"], (1 + 1 + 0.9) / 3)
 
-    examples = VQAv2().examples(vqa, VQAv2().profile(None), None)
+    examples = VQAv2().examples(vqa, VQAv2().profiles[0], None)
     assert examples[0].sample.prompt == "Question: what color is it? Short answer:"
     assert examples[2].sample.prompt == "Question: is it really red? Short answer:"
     assert [example.cluster for example in examples] == ["7", "7", "9"]
@@ -78,15 +78,14 @@ def test_the_profiles_of_vqa_differ(vqa: Path) -> None:
     """With ten equal answers the official tool normalises nothing."""
     task = VQAv2()
     scores = {
-        name: task.score(
-            task.examples(vqa, task.profile(name), None)[:1], ["Red."], task.profile(name)
+        profile.name: task.score(
+            task.examples(vqa, profile, None)[:1], ["Red."], profile
         ).per_sample[0]
-        for name in ("lavis", "official")
+        for profile in task.profiles
     }
 
-    assert scores == {"lavis": 1.0, "official": 0.0}
-    with pytest.raises(UnknownNameError, match="did you mean official"):
-        task.profile("offical")
+    assert scores["lavis"] == 1.0
+    assert scores["official"] == 0.0
 
 
 def edit(path: Path, change: Edit) -> None:
@@ -121,21 +120,21 @@ def test_a_faulty_question_file_is_named(vqa: Path, file: str, change: Edit, mes
     edit(vqa / file, change)
 
     with pytest.raises(DataError, match=message):
-        VQAv2().examples(vqa, VQAv2().profile(None), None)
+        VQAv2().examples(vqa, VQAv2().profiles[0], None)
 
 
 def test_a_missing_image_is_named(vqa: Path) -> None:
     (vqa / "val2014" / "COCO_val2014_000000000009.jpg").unlink()
 
     with pytest.raises(DataError, match="COCO_val2014_000000000009.jpg: no such image"):
-        VQAv2().examples(vqa, VQAv2().profile(None), None)
+        VQAv2().examples(vqa, VQAv2().profiles[0], None)
 
 
 def test_a_file_that_is_no_json_is_named(vqa: Path) -> None:
     (vqa / QUESTIONS).write_text('{"questions": [')
 
     with pytest.raises(DataError, match="not readable as JSON"):
-        VQAv2().examples(vqa, VQAv2().profile(None), None)
+        VQAv2().examples(vqa, VQAv2().profiles[0], None)
 
 
 def test_gqa(tmp_path: Path) -> None:
@@ -166,7 +165,7 @@ def test_nocaps(tmp_path: Path) -> None:
     images(tmp_path / "images", ["a.jpg", "b.jpg"])
     dump(tmp_path / "nocaps_val_4500_captions.json", COCO)
 
-    examples = NoCaps().examples(tmp_path, NoCaps().profile(None), None)
+    examples = NoCaps().examples(tmp_path, NoCaps().profiles[0], None)
 
     assert [example.label for example in examples] == ["in-domain", "out-domain"]
     assert examples[0].references == ("a red cat sits on a mat", "the cat is on the mat")
@@ -183,8 +182,8 @@ def test_coco_and_karpathy_files(tmp_path: Path) -> None:
     ]
     dump(tmp_path / "flickr" / "dataset_flickr8k.json", {"images": rows})
 
-    coco = CocoCaption().examples(tmp_path / "coco", CocoCaption().profile(None), None)
-    flickr = CocoCaption().examples(tmp_path / "flickr", CocoCaption().profile(None), None)
+    coco = CocoCaption().examples(tmp_path / "coco", CocoCaption().profiles[0], None)
+    flickr = CocoCaption().examples(tmp_path / "flickr", CocoCaption().profiles[0], None)
     train = Captions(prompt="p").samples(tmp_path / "flickr", tmp_path, None)
 
     assert [example.sample.id for example in coco] == ["5", "6"]
@@ -200,7 +199,7 @@ def test_an_image_without_captions_is_named(tmp_path: Path) -> None:
     )
 
     with pytest.raises(DataError, match="image 6 has no caption"):
-        NoCaps().examples(tmp_path, NoCaps().profile(None), None)
+        NoCaps().examples(tmp_path, NoCaps().profiles[0], None)
 
 
 @pytest.fixture
@@ -213,7 +212,7 @@ def imagenet(tmp_path: Path) -> Path:
 def test_imagenet_takes_the_given_class_order(imagenet: Path) -> None:
     (imagenet / "LOC_synset_mapping.txt").write_text("n02 second\nn01 first\n")
 
-    examples = ImageNet().examples(imagenet, ImageNet().profile(None), None)
+    examples = ImageNet().examples(imagenet, ImageNet().profiles[0], None)
 
     assert [(e.sample.id, e.references) for e in examples][:2] == [
         ("n01/x.JPEG", ("1",)),
@@ -221,20 +220,20 @@ def test_imagenet_takes_the_given_class_order(imagenet: Path) -> None:
     ]
     assert [s.target for s in ImageFolder().samples(imagenet, imagenet, None)] == [1, 1, 0, 0]
     check_task(ImageNet(), imagenet, [[1, 0], [0, 1], [0, 1], [2, 1]], 0.5)
-    scores = ImageNet().score(examples, [[1], [0, 1], [0], [2, 1]], ImageNet().profile(None))
+    scores = ImageNet().score(examples, [[1], [0, 1], [0], [2, 1]], ImageNet().profiles[0])
     assert scores.metrics == {"top-5": 75.0}
 
 
 def test_an_uncertain_class_order_is_refused(imagenet: Path) -> None:
     with pytest.raises(DataError, match="2 class folders, not 1000; put LOC_synset_mapping.txt"):
-        ImageNet().examples(imagenet, ImageNet().profile(None), None)
+        ImageNet().examples(imagenet, ImageNet().profiles[0], None)
 
 
 def test_an_unlisted_class_folder_is_refused(imagenet: Path) -> None:
     dump(imagenet / "classes.json", [["n01", "first"]])
 
     with pytest.raises(DataError, match="n02: is no class of the list"):
-        ImageNet().examples(imagenet, ImageNet().profile(None), None)
+        ImageNet().examples(imagenet, ImageNet().profiles[0], None)
 
 
 def letters(text: str) -> list[int]:
@@ -244,19 +243,17 @@ def letters(text: str) -> list[int]:
 def test_windows_of_running_text(tmp_path: Path) -> None:
     (tmp_path / "wiki.test.raw").write_text("abcdefghij")
     (tmp_path / "ptb.test.txt").write_text("abc")
-    task = WikiText()
+    w4 = Profile(name="w4", window=4)
 
-    examples = task.examples(tmp_path, task.profile("w4"), letters)
+    examples = WikiText().examples(tmp_path, w4, letters)
 
     assert [example.sample.tokens for example in examples] == [
         tuple(letters("abcd")),
         tuple(letters("efgh")),
     ]
-    assert task.profile(None).window == 2048
+    assert WikiText.profiles[0].window == 2048
     with pytest.raises(DataError, match=r"ptb.test.txt: 3 tokens, not one window of 4"):
-        PennTreebank().examples(tmp_path, task.profile("w4"), letters)
-    with pytest.raises(UnknownNameError, match="wikitext profile 'long'"):
-        task.profile("long")
+        PennTreebank().examples(tmp_path, w4, letters)
 
 
 def test_calibration_text(tmp_path: Path) -> None:
@@ -283,5 +280,5 @@ def test_a_missing_folder_is_named_and_instructions_say_where_to_get_it(
     task: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="no such"):
-        task.examples(tmp_path / "none", task.profile(None), letters)
+        task.examples(tmp_path / "none", task.profiles[0], letters)
     assert "folder" in task.instructions()

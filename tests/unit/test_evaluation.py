@@ -9,9 +9,9 @@ import pytest
 
 from harness.calibration import subset_indices
 from harness.errors import DataError, InputError, RunError, UnknownNameError
-from harness.evaluation import blind, breakdown, evaluate, make_batches
+from harness.evaluation import blind, breakdown, evaluate
 from harness.model import Model
-from harness.plugin import Example, Generation, Profile, Sample, Scores
+from harness.plugin import Generation, Profile, Sample, Scores
 from harness.plugin.manager import Plugins
 from harness.spec import DataSpec, GenerationSpec, SubsetSpec, TaskSpec
 from harness.tasks import OpenTask, open_task
@@ -99,6 +99,21 @@ def test_what_is_in_the_resume_log_is_not_asked_again(
     assert resumed.items.main() == 100.0
 
 
+def test_a_run_goes_on_at_another_batch_size(gqa: tuple[Model, OpenTask], tmp_path: Path) -> None:
+    model, task = gqa
+    answering(model, lambda sample: sample.id)
+    whole = run(model, task, tmp_path / "log")
+    lines = (tmp_path / "log").read_text().splitlines(keepends=True)
+    (tmp_path / "log").write_text("".join(lines[:1]))
+    sizes = answering(model, lambda sample: sample.id)
+
+    resumed = run(model, task, tmp_path / "log", batch_size=3)
+
+    assert sizes == [3, 3, 1]
+    assert resumed.outputs == whole.outputs
+    assert resumed.batch_sizes == {3: 7, 5: 5}
+
+
 def test_blind_examples_all_show_another_image(gqa: tuple[Model, OpenTask]) -> None:
     _, task = gqa
 
@@ -108,13 +123,6 @@ def test_blind_examples_all_show_another_image(gqa: tuple[Model, OpenTask]) -> N
     assert all(a.sample.image != b.sample.image for a, b in pairs)
     assert all(a.sample.id == b.sample.id and a.references == b.references for a, b in pairs)
     assert {e.sample.image for e in shown} == {e.sample.image for e in task.examples}
-
-
-def test_batches_put_similar_lengths_together() -> None:
-    prompts = ["aaaa", "b", "cc", "dddd", "e"]
-    examples = [Example(sample=Sample(id=str(i), prompt=p)) for i, p in enumerate(prompts)]
-
-    assert make_batches(examples, 2) == [[1, 4], [2, 0], [3]]
 
 
 def test_a_nan_score_fails_the_cell(gqa: tuple[Model, OpenTask], tmp_path: Path) -> None:

@@ -154,15 +154,17 @@ def test_slugs(text: str, expected: str) -> None:
 def test_a_resume_log_survives_a_torn_line(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with ResumeLog(path) as log:
-        log.add(0, ["yes", "no"])
+        log.add("generate", 2, [3, 0], ["yes", "no"])
     with path.open("a") as file:
-        file.write('[1, ["hal')
+        file.write('["generate", 2, [[1, "hal')
 
     with ResumeLog(path) as log:
-        assert log.get(0, 2) == ["yes", "no"]
-        assert log.get(0, 3) is None
-        assert log.get(1, 2) is None
-        log.add(1, ["red", "blue"])
+        assert log["generate", 3] == "yes"
+        assert log["generate", 0] == "no"
+        assert ("generate", 1) not in log
+        assert ("match", 0) not in log
+        log.add("generate", 5, [1], ["red"])
 
     with ResumeLog(path) as log:
-        assert log.get(1, 2) == ["red", "blue"]
+        assert log["generate", 1] == "red"
+        assert log.batch_sizes == {2: 2, 5: 1}

@@ -1,0 +1,141 @@
+"""What a loaded model is, and what it may be able to do: one protocol per capability.
+
+A family's model implements `LoadedModel` and those capabilities it has; tasks and searchers say
+which ones they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from harness.plugin.samples import Generation, Sample
+from harness.plugin.values import Batch, Tower, UnitGroup
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@runtime_checkable
+class LoadedModel(Protocol):
+    """A live model of some family."""
+
+    module: nn.Module
+    towers: Sequence[Tower]
+
+    def prunable(self, name: str) -> bool:
+        """Whether the linear layer of that full name, inside a block, may be pruned."""
+        ...
+
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        """Tensors of samples with targets, on the model's device, for `loss`."""
+        ...
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Calibration loss (), float32, mean over the batch; no cache is used or filled."""
+        ...
+
+    def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Tower name -> bool (batch, tokens), True = real; towers left out have no padding."""
+        ...
+
+    def files(self) -> Mapping[str, str]:
+        """What besides weights makes the model: config, tokenizer, processor -> their text."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that the family loads again."""
+        ...
+
+
+@runtime_checkable
+class Structured(Protocol):
+    """A model that knows its units: heads' dimensions and hidden units of its prunable layers."""
+
+    @property
+    def unit_groups(self) -> Sequence[UnitGroup]: ...
+
+
+@runtime_checkable
+class Shrinks(Protocol):
+    """A structured model that can do without its removed units."""
+
+    def shrink(self, kept: Mapping[str, Tensor]) -> None:
+        """Swap modules for smaller ones of the same names, whose weights are copies.
+
+        Modules are swapped, not changed: the machine puts the old ones back.
+
+        Args:
+            kept: Unit group -> int64 positions of the units that stay, ascending.
+        """
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A model that answers in text."""
+
+    def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]: ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A model that gives class logits (samples, classes)."""
+
+    def classify(self, samples: Sequence[Sample]) -> Tensor: ...
+
+
+@runtime_checkable
+class Perplexity(Protocol):
+    """A model that gives running text a likelihood."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids without special tokens."""
+        ...
+
+    def token_losses(self, samples: Sequence[Sample]) -> list[float]:
+        """Per sample, mean negative log-likelihood of its tokens after the first, in nats."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A model that puts images and texts into one space."""
+
+    def embed_images(self, samples: Sequence[Sample]) -> Tensor:
+        """Features (samples, queries, dim), float32, of unit length.
+
+        An image and a text are as alike as the largest dot product over the queries.
+        """
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Features (texts, dim), float32, of unit length."""
+        ...
+
+
+@runtime_checkable
+class Matches(Protocol):
+    """A model that reads an image and a text together."""
+
+    def match(self, samples: Sequence[Sample]) -> Tensor:
+        """How well each prompt fits its image (samples,), float32; higher = better."""
+        ...
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A Hugging Face language model, causal or sequence to sequence, in ``module``."""
+
+    tokenizer: Any
+
+
+@runtime_checkable
+class Resizes(Protocol):
+    """A model that takes images of other sizes than its own."""
+
+    def images_at(self, side: int) -> AbstractContextManager[None]:
+        """Inside the context, images are prepared `side` pixels wide and high."""
+        ...
