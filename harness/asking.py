@@ -15,6 +15,7 @@ from harness.plugin import (
     Embeds,
     Generates,
     Generation,
+    Judges,
     LoadedModel,
     Matches,
     Perplexity,
@@ -77,6 +78,11 @@ class BatchedAsker:
         model = self.model
         assert isinstance(model, Matches)
         return self.in_batches("match", samples, lambda batch: model.match(batch).tolist(), _length)
+
+    def judge(self, samples: Sequence[Sample]) -> list[bool]:
+        model = self.model
+        assert isinstance(model, Judges)
+        return self.in_batches("judge", samples, model.judge, _length)
 
     def in_batches(
         self,

@@ -22,6 +22,9 @@ from harness.session import Progress
 from harness.statistics import Items, make_items
 from harness.tasks import OpenTask
 
+Shown = tuple[Path | None, Path | None]
+NOTHING: Shown = (None, None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
@@ -65,14 +68,18 @@ def blind(examples: Sequence[Example]) -> list[Example]:
 
     A model that answers as well as before does not look.
     """
-    shown = [(example.sample.image, example.sample.second_image) for example in examples]
-    images = list(dict.fromkeys(shown))
+    pairs = dict.fromkeys(map(_shown, examples))
+    images = [pair for pair in pairs if pair != NOTHING]
     random.Random("blind").shuffle(images)
-    following = dict(zip(images, images[1:] + images[:1], strict=True))
+    following = {NOTHING: NOTHING, **dict(zip(images, images[1:] + images[:1], strict=True))}
     return [
-        dataclasses.replace(example, sample=_showing(example.sample, *following[pair]))
-        for example, pair in zip(examples, shown, strict=True)
+        dataclasses.replace(example, sample=_showing(example.sample, *following[_shown(example)]))
+        for example in examples
     ]
+
+
+def _shown(example: Example) -> Shown:
+    return example.sample.image, example.sample.second_image
 
 
 def _showing(sample: Sample, image: Path | None, second: Path | None) -> Sample:

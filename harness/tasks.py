@@ -20,6 +20,7 @@ from harness.plugin import (
     Embeds,
     Example,
     Generates,
+    Judges,
     LanguageModel,
     Matches,
     Needs,
@@ -39,6 +40,7 @@ CAPABILITIES: Mapping[Needs, type] = {
     "perplexity": Perplexity,
     "embed": Embeds,
     "match": Matches,
+    "judge": Judges,
     "language-model": LanguageModel,
 }
 

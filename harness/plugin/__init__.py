@@ -25,6 +25,7 @@ from harness.plugin.capabilities import (
     Classifies,
     Embeds,
     Generates,
+    Judges,
     LanguageModel,
     LoadedModel,
     Matches,
@@ -36,7 +37,7 @@ from harness.plugin.capabilities import (
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.identity import Fingerprinted
-from harness.plugin.images import read_image
+from harness.plugin.images import read_image, read_shown
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.protocols import (
     BudgetAllocator,
@@ -102,6 +103,7 @@ __all__ = [
     "ImageSpec",
     "InfeasibleError",
     "InputError",
+    "Judges",
     "LanguageModel",
     "LayerInfo",
     "LayerJob",
@@ -147,6 +149,7 @@ __all__ = [
     "hookimpl",
     "keep_largest",
     "read_image",
+    "read_shown",
     "read_widened",
     "split_evenly",
     "tower_targets",

@@ -126,6 +126,15 @@ class Matches(Protocol):
 
 
 @runtime_checkable
+class Judges(Protocol):
+    """A model that says whether a sentence is true of two images."""
+
+    def judge(self, samples: Sequence[Sample]) -> list[bool]:
+        """Verdict on each prompt; a sample shows ``image`` on the left, ``second_image`` right."""
+        ...
+
+
+@runtime_checkable
 class LanguageModel(Protocol):
     """A Hugging Face language model, causal or sequence to sequence, in ``module``."""
 

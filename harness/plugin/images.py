@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import DataError
+from harness.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from harness.plugin.samples import Sample
 
 
 def read_image(path: Path) -> Image:
@@ -26,3 +28,25 @@ def read_image(path: Path) -> Image:
         raise DataError(path, "no such image") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(path, f"not a readable image ({error})") from None
+
+
+def read_shown(sample: Sample) -> Image:
+    """What a sample shows; of two images the right one is made as high as the left one beside it.
+
+    Raises:
+        DataError: A file is missing or cannot be decoded.
+        InputError: It shows nothing.
+    """
+    import PIL.Image
+
+    if sample.image is None:
+        raise InputError(f"sample {sample.id} has no image, and the model needs one")
+    left = read_image(sample.image)
+    if sample.second_image is None:
+        return left
+    right = read_image(sample.second_image)
+    right = right.resize((max(1, round(right.width * left.height / right.height)), left.height))
+    pair = PIL.Image.new("RGB", (left.width + right.width, left.height))
+    pair.paste(left, (0, 0))
+    pair.paste(right, (left.width, 0))
+    return pair

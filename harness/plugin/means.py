@@ -177,6 +177,10 @@ class Asker(Protocol):
         """How well each prompt fits its image; higher = better."""
         ...
 
+    def judge(self, samples: Sequence[Sample]) -> list[bool]:
+        """Whether each prompt is true of its two images."""
+        ...
+
     def in_batches(
         self,
         stage: str,

@@ -11,7 +11,7 @@ from typing import Literal
 from harness.errors import DataError
 
 #: What a model has to be able to do; one protocol each, see `harness.plugin.capabilities`.
-Needs = Literal["generate", "classify", "perplexity", "embed", "match", "language-model"]
+Needs = Literal["generate", "classify", "perplexity", "embed", "match", "judge", "language-model"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +64,9 @@ class Sample:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def input_digest(self) -> str:
-        """Hash of images or tokens: what calibration and evaluation must not share."""
-        hasher = hashlib.sha256(repr(self.tokens).encode())
+        """Hash of images, tokens or else the prompt: what no calibration set shares with a test."""
+        shown = self.image is not None or self.tokens
+        hasher = hashlib.sha256(repr(self.tokens if shown else self.prompt).encode())
         for image in (self.image, self.second_image):
             if image is not None:
                 try:
@@ -81,6 +82,8 @@ class Example:
 
     sample: Sample
     references: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    """What the answer is chosen from, e.g. class names; one tuple for all examples."""
     label: str = ""
     """Breakdown this item counts in, e.g. its answer type or domain."""
     cluster: str = ""

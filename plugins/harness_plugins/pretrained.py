@@ -20,7 +20,7 @@ from harness.plugin import (
     InputError,
     ModelSpec,
     Sample,
-    read_image,
+    read_shown,
     read_widened,
 )
 
@@ -142,14 +142,12 @@ class ShortSideCrop:
 def read_pixels(processor: Any, samples: Sequence[Sample], module: nn.Module) -> Tensor:
     """Pixels (samples, 3, height, width) on the module's device in its dtype.
 
+    Of a sample with two images, they stand side by side.
+
     Raises:
         DataError: An image is missing or broken; it is named.
     """
-    images = []
-    for sample in samples:
-        if sample.image is None:
-            raise InputError(f"sample {sample.id} has no image, and the model needs one")
-        images.append(read_image(sample.image))
+    images = [read_shown(sample) for sample in samples]
     pixels = processor(images=images, return_tensors="np")["pixel_values"]
     parameter = next(module.parameters())
     return torch.from_numpy(np.asarray(pixels)).to(parameter.device, parameter.dtype)

@@ -73,6 +73,25 @@ def read_rows(path: Path, field: str) -> list[Row]:
     return [Row(entry, path, f"{field}[{index}]") for index, entry in enumerate(content[field])]
 
 
+def read_json_lines(path: Path) -> Iterator[Row]:
+    """One object per line; empty lines are passed over.
+
+    Raises:
+        DataError: The file is missing, or a line is not JSON.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(path, f"cannot be read ({error})") from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                content = json.loads(line)
+            except ValueError as error:
+                raise DataError(path, f"not JSON ({error})", f"line {number}") from None
+            yield Row(content, path, f"line {number}")
+
+
 def find_image(folder: Path, stem: str) -> Path:
     """The image of that name with any usual suffix.
 

@@ -48,7 +48,7 @@ class ImageFolder:
     ) -> Sequence[Sample]:
         return [
             Sample(id=f"{image.parent.name}/{image.name}", image=image, target=label)
-            for image, label in read_image_folder(_folder(path, self.name))
+            for image, label in read_image_folder(_folder(path, self.name)).images
         ]
 
 

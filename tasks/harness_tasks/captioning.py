@@ -19,12 +19,13 @@ from harness.plugin import (
     Task,
     hookimpl,
 )
-from harness_tasks import lavis
+from harness_tasks import lavis, lmms_eval
 from harness_tasks.annotation_files import existing_image
 from harness_tasks.caption_files import COCO_FILES, NOCAPS, find_captions, read_captions
 from harness_tasks.metrics.captions import score_captions
 
 CIDER = Metric(name="CIDEr-D")
+LMMS_EVAL = Profile(name="lmms-eval", prompt=lmms_eval.CAPTION_PROMPT, generation=lmms_eval.CAPTION)
 
 
 class Captioning:
@@ -67,7 +68,8 @@ class NoCaps(Captioning):
 
     name: ClassVar[str] = "nocaps"
     profiles: ClassVar[tuple[Profile, ...]] = (
-        Profile(name="lavis", prompt=lavis.CAPTION_PROMPT, generation=lavis.CAPTION),
+        *lavis.captions("lavis", lavis.CAPTION_PROMPT),
+        LMMS_EVAL,
     )
 
     def find(self, folder: Path) -> tuple[Path, Path]:
@@ -84,7 +86,7 @@ class CocoCaption(Captioning):
     """COCO-style captions: COCO's own files, or Karpathy's test split."""
 
     name: ClassVar[str] = "coco-caption"
-    profiles: ClassVar[tuple[Profile, ...]] = (Profile(name="lavis", generation=lavis.CAPTION),)
+    profiles: ClassVar[tuple[Profile, ...]] = (*lavis.captions("lavis", ""), LMMS_EVAL)
 
     def find(self, folder: Path) -> tuple[Path, Path]:
         return find_captions(folder, COCO_FILES)

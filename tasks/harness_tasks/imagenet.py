@@ -1,56 +1,43 @@
-"""ImageNet-1k: top-1 and top-5 of a classifier on an ImageFolder.
+"""ImageNet-1k: top-1 and top-5, of a classifier's logits or of a dual encoder, zero-shot.
 
-Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015.
+Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015. Class names
+come from the list in the folder: those of WordNet, or the cleaner ones that CLIP's authors chose,
+which score higher, if they stand in its classes.json.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from harness.plugin import (
-    Asker,
-    Example,
-    Metric,
-    Profile,
-    Sample,
-    Scores,
-    Task,
-    hookimpl,
-)
-from harness_tasks.image_folder import MAPPING, read_image_folder
+from harness.plugin import DataError, Example, Profile, Task, hookimpl
+from harness_tasks import templates
+from harness_tasks.image_folder import INDEX, MAPPING, read_image_folder
+from harness_tasks.labelled_images import LabelledImages, labelled_examples
 
 
-class ImageNet:
+class ImageNet(LabelledImages):
     """Top-1 accuracy on the validation images."""
 
     name: ClassVar[str] = "imagenet"
-    profiles: ClassVar[tuple[Profile, ...]] = (Profile(name="classifier", needs=("classify",)),)
-    metric: ClassVar[Metric] = Metric(name="top-1", unit="%", scale=100, is_correctness=True)
+    profiles: ClassVar[tuple[Profile, ...]] = (
+        Profile(name="classifier", needs=("classify",)),
+        Profile(name="zero-shot", needs=("embed",)),
+        Profile(name="zero-shot-1", needs=("embed",)),
+    )
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "zero-shot": templates.IMAGENET,
+        "zero-shot-1": templates.PHOTO,
+    }
 
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
-        return [
-            Example(
-                sample=Sample(id=f"{path.parent.name}/{path.name}", image=path),
-                references=(str(label),),
-                cluster=f"{path.parent.name}/{path.name}",
+        labelled = read_image_folder(folder)
+        if profile.name in self.templates and not labelled.names:
+            raise DataError(
+                folder, f"has no class names, which zero-shot needs; put {INDEX} or {MAPPING} there"
             )
-            for path, label in read_image_folder(folder)
-        ]
-
-    def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
-        return asker.classify([example.sample for example in examples])
-
-    def score(
-        self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
-    ) -> Scores:
-        labels = [int(example.references[0]) for example in examples]
-        hits = [label in best[:5] for best, label in zip(outputs, labels, strict=True)]
-        return Scores(
-            per_sample=[float(best[0] == k) for best, k in zip(outputs, labels, strict=True)],
-            metrics={"top-5": 100 * sum(hits) / len(hits)},
-        )
+        return labelled_examples(labelled)
 
     def instructions(self) -> str:
         return (

@@ -15,10 +15,11 @@ from harness_tasks.gqa import GQA
 from harness_tasks.imagenet import ImageNet
 from harness_tasks.lavis import ask, clean_question
 from harness_tasks.perplexity import PennTreebank, WikiText
-from harness_tasks.vqav2 import ANNOTATIONS, QUESTIONS, VQAv2
+from harness_tasks.vqav2 import VQAv2
 from tests.tiny import make_samples
 
 Edit = Callable[[Any], None]
+QUESTIONS, ANNOTATIONS = VQAv2.questions, VQAv2.annotations
 
 
 def dump(path: Path, content: Any) -> None:

@@ -1,0 +1,200 @@
+"""The other ten of CLIP's eleven classification data sets, zero-shot.
+
+Radford et al., ICML 2021; test splits and templates of Zhou et al., "Learning to Prompt for
+Vision-Language Models", IJCV 2022 (CoOp). A task's folder holds CoOp's split file and the images
+where that file says, or else ``test/<class>/<image>``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from harness.plugin import DataError, Example, Profile, Task, hookimpl
+from harness_tasks import templates
+from harness_tasks.annotation_files import existing_image, read_json
+from harness_tasks.image_folder import Labelled, read_class_folders
+from harness_tasks.labelled_images import LabelledImages, labelled_examples
+
+TEST = "test"
+
+
+class LabelledSet(LabelledImages):
+    """Top-1 accuracy on the test split."""
+
+    profiles: ClassVar[tuple[Profile, ...]] = (Profile(name="coop", needs=("embed",)),)
+    title: ClassVar[str]
+    split_file: ClassVar[str]
+    """CoOp's list of images by split."""
+    images: ClassVar[str]
+    """Folder that the paths in it start from."""
+
+    def examples(
+        self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
+    ) -> Sequence[Example]:
+        if (folder / self.split_file).is_file():
+            return labelled_examples(read_split(folder / self.split_file, folder / self.images))
+        if not (folder / TEST).is_dir():
+            raise DataError(folder, f"has neither {self.split_file} nor {TEST}/<class>/")
+        return labelled_examples(read_class_folders(folder / TEST))
+
+    def instructions(self) -> str:
+        return (
+            f"{self.title}: follow DATASETS.md of https://github.com/KaiyangZhou/CoOp and put "
+            f"{self.split_file} and {self.images}/ into one folder, or the test images as "
+            f"{TEST}/<class>/<image>"
+        )
+
+
+def read_split(path: Path, images: Path) -> Labelled:
+    """The test images of a CoOp split file, whose entries are [image, class index, class name].
+
+    Raises:
+        DataError: The file or an image is missing, or an entry is something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get(TEST), list):
+        raise DataError(path, f"an object with a list {TEST!r} is needed")
+    found: list[tuple[Path, int]] = []
+    names: dict[int, str] = {}
+    for index, entry in enumerate(content[TEST]):
+        match entry:
+            case [str(image), int(label), str(name)]:
+                found.append((existing_image(images / image), label))
+                names[label] = name
+            case _:
+                wanted = "not [image, class index, class name]"
+                raise DataError(path, f"{entry!r} is {wanted}", f"{TEST}[{index}]")
+    if sorted(names) != list(range(len(names))):
+        raise DataError(path, f"class indices are not 0 to {len(names) - 1}; one has no image")
+    return Labelled(found, [names[label] for label in range(len(names))])
+
+
+class Caltech101(LabelledSet):
+    """Objects (Fei-Fei et al., CVPR workshops 2004)."""
+
+    name: ClassVar[str] = "caltech101"
+    title: ClassVar[str] = "Caltech-101"
+    split_file: ClassVar[str] = "split_zhou_Caltech101.json"
+    images: ClassVar[str] = "101_ObjectCategories"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.PHOTO}
+
+
+class OxfordPets(LabelledSet):
+    """Cats and dogs (Parkhi et al., CVPR 2012)."""
+
+    name: ClassVar[str] = "oxford_pets"
+    title: ClassVar[str] = "Oxford-IIIT Pets"
+    split_file: ClassVar[str] = "split_zhou_OxfordPets.json"
+    images: ClassVar[str] = "images"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.PETS}
+
+
+class StanfordCars(LabelledSet):
+    """Cars (Krause et al., ICCV workshops 2013)."""
+
+    name: ClassVar[str] = "stanford_cars"
+    title: ClassVar[str] = "Stanford Cars"
+    split_file: ClassVar[str] = "split_zhou_StanfordCars.json"
+    images: ClassVar[str] = "."
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.PHOTO}
+
+
+class OxfordFlowers(LabelledSet):
+    """Flowers (Nilsback and Zisserman, ICVGIP 2008)."""
+
+    name: ClassVar[str] = "oxford_flowers"
+    title: ClassVar[str] = "Oxford Flowers 102"
+    split_file: ClassVar[str] = "split_zhou_OxfordFlowers.json"
+    images: ClassVar[str] = "jpg"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.FLOWERS}
+
+
+class Food101(LabelledSet):
+    """Dishes (Bossard et al., ECCV 2014)."""
+
+    name: ClassVar[str] = "food101"
+    title: ClassVar[str] = "Food-101"
+    split_file: ClassVar[str] = "split_zhou_Food101.json"
+    images: ClassVar[str] = "images"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.FOOD}
+
+
+class FGVCAircraft(LabelledSet):
+    """Aircraft variants (Maji et al., 2013, arXiv:1306.5151), in their own lists."""
+
+    name: ClassVar[str] = "fgvc_aircraft"
+    title: ClassVar[str] = "FGVC Aircraft"
+    split_file: ClassVar[str] = "images_variant_test.txt"
+    images: ClassVar[str] = "images"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.AIRCRAFT}
+
+    def examples(
+        self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
+    ) -> Sequence[Example]:
+        path = folder / self.split_file
+        if not path.is_file():
+            return super().examples(folder, profile, encode)
+        rows = [line.partition(" ") for line in path.read_text(encoding="utf-8").splitlines()]
+        names = sorted({name for _, _, name in rows})
+        order = {name: index for index, name in enumerate(names)}
+        images = [
+            (existing_image(folder / self.images / f"{image}.jpg"), order[name])
+            for image, _, name in rows
+        ]
+        return labelled_examples(Labelled(images, names))
+
+
+class SUN397(LabelledSet):
+    """Scenes (Xiao et al., CVPR 2010)."""
+
+    name: ClassVar[str] = "sun397"
+    title: ClassVar[str] = "SUN397"
+    split_file: ClassVar[str] = "split_zhou_SUN397.json"
+    images: ClassVar[str] = "SUN397"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.PHOTO}
+
+
+class DescribableTextures(LabelledSet):
+    """Textures (Cimpoi et al., CVPR 2014)."""
+
+    name: ClassVar[str] = "dtd"
+    title: ClassVar[str] = "Describable Textures"
+    split_file: ClassVar[str] = "split_zhou_DescribableTextures.json"
+    images: ClassVar[str] = "images"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.TEXTURES}
+
+
+class EuroSAT(LabelledSet):
+    """Satellite photographs (Helber et al., JSTARS 2019)."""
+
+    name: ClassVar[str] = "eurosat"
+    title: ClassVar[str] = "EuroSAT"
+    split_file: ClassVar[str] = "split_zhou_EuroSAT.json"
+    images: ClassVar[str] = "2750"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.SATELLITE}
+
+
+class UCF101(LabelledSet):
+    """Middle frames of videos of actions (Soomro et al., 2012, arXiv:1212.0402)."""
+
+    name: ClassVar[str] = "ucf101"
+    title: ClassVar[str] = "UCF101"
+    split_file: ClassVar[str] = "split_zhou_UCF101.json"
+    images: ClassVar[str] = "UCF-101-midframes"
+    templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.ACTIONS}
+
+
+@hookimpl
+def harness_tasks() -> list[type[Task]]:
+    return [
+        Caltech101,
+        OxfordPets,
+        StanfordCars,
+        OxfordFlowers,
+        Food101,
+        FGVCAircraft,
+        SUN397,
+        DescribableTextures,
+        EuroSAT,
+        UCF101,
+    ]

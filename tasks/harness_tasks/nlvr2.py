@@ -1,0 +1,92 @@
+"""NLVR2: is a sentence true of a pair of photographs?
+
+Suhr et al., "A Corpus for Reasoning about Natural Language Grounded in Photographs", ACL 2019.
+Reads the official JSON lines (test-P is ``test1.json``). A model with a head for pairs is asked for
+its verdict; any other that answers questions is shown the pair side by side.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from harness.plugin import (
+    Asker,
+    DataError,
+    Example,
+    Generation,
+    Metric,
+    Profile,
+    Sample,
+    Scores,
+    Task,
+    hookimpl,
+)
+from harness_tasks.annotation_files import find_image, first_existing, read_json_lines
+
+FILES = ("test1.json", "dev.json")
+IMAGES = "images"
+QUESTION_PROMPT = "Question: is it true that {} Short answer:"
+#: What texts and verdicts mean.
+VERDICTS = {"yes": "True", "true": "True", "no": "False", "false": "False"}
+
+
+class NLVR2:
+    """Accuracy on the public test sentences; an answer that is neither yes nor no is wrong."""
+
+    name: ClassVar[str] = "nlvr2"
+    metric: ClassVar[Metric] = Metric(name="accuracy", unit="%", scale=100, is_correctness=True)
+    profiles: ClassVar[tuple[Profile, ...]] = (
+        Profile(name="lavis", needs=("judge",), prompt="{}"),
+        Profile(
+            name="side-by-side",
+            prompt=QUESTION_PROMPT,
+            generation=Generation(num_beams=5, max_new_tokens=5, min_length=1),
+        ),
+    )
+
+    def examples(
+        self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
+    ) -> Sequence[Example]:
+        path = first_existing(folder, FILES)
+        examples = []
+        for row in read_json_lines(path):
+            identifier = row.get("identifier", str)
+            pair = identifier.rpartition("-")[0]
+            label = row.get("label", str)
+            if label not in ("True", "False"):
+                raise DataError(path, f"label {label!r} is neither 'True' nor 'False'", identifier)
+            sample = Sample(
+                id=identifier,
+                image=find_image(folder / IMAGES, f"{pair}-img0"),
+                second_image=find_image(folder / IMAGES, f"{pair}-img1"),
+                prompt=profile.prompt.format(row.get("sentence", str)),
+            )
+            examples.append(Example(sample=sample, references=(label,), cluster=pair))
+        return examples
+
+    def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
+        samples = [example.sample for example in examples]
+        if profile.name == "lavis":
+            return asker.judge(samples)
+        return asker.generate(samples, profile.generation)
+
+    def score(
+        self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
+    ) -> Scores:
+        return Scores(
+            per_sample=[
+                float(VERDICTS.get(str(output).strip(" .").lower(), "") == example.references[0])
+                for output, example in zip(outputs, examples, strict=True)
+            ]
+        )
+
+    def instructions(self) -> str:
+        return (
+            f"NLVR2: get test1.json from https://github.com/lil-lab/nlvr (nlvr2/data) and the "
+            f"images by its form, and put the file and the folder {IMAGES}/ into one folder"
+        )
+
+
+@hookimpl
+def harness_tasks() -> list[type[Task]]:
+    return [NLVR2]
