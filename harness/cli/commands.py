@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from harness import __version__
-from harness.cli import evaluate, leaderboard, models, plugins, prune, run, tasks
+from harness.cli import audit, evaluate, leaderboard, models, plugins, prune, run, tasks
 
 app = typer.Typer(
     name="harness",
@@ -21,6 +21,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("plugins")(plugins.plugins)
 app.command("tasks")(tasks.tasks)
 app.command("models")(models.models)
+app.add_typer(audit.app, name="audit")
 
 
 def _print_version(wanted: bool) -> None:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from harness.audit import BatchAudit
     from harness.leaderboard import Board, Column, Row
     from harness.pipeline import Outcome
     from harness.plugin import Recipe
@@ -236,6 +237,23 @@ def print_tasks(found: Plugins, *, as_json: bool) -> None:
     table = Table("task", "metric", "needs", "profiles", "full data")
     for row in rows:
         table.add_row(*row)
+    stdout().print(table)
+
+
+def print_audits(audits: Sequence[BatchAudit], *, as_json: bool) -> None:
+    """Scores per batch size, and which items are answered otherwise than at the first."""
+    if as_json:
+        print_json([dataclasses.asdict(audit) for audit in audits])
+        return
+    table = Table("task", "batch size", "score", "different answers", "first of them")
+    for audit in audits:
+        table.add_row(
+            f"{audit.task}/{audit.profile}",
+            str(audit.batch_size),
+            f"{audit.score:.4g}",
+            f"{len(audit.different)} of {audit.items}",
+            escape(", ".join(audit.different[:3])),
+        )
     stdout().print(table)
 
 
