@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,7 +44,10 @@ class BatchedAsker:
         model = self.model
         assert isinstance(model, Generates)
         return self.in_batches(
-            "generate", samples, lambda batch: model.generate(batch, generation), _length
+            "generate",
+            samples,
+            lambda batch: model.generate(batch, generation),
+            by_image(samples),
         )
 
     def classify(self, samples: Sequence[Sample]) -> list[list[int]]:
@@ -89,10 +93,10 @@ class BatchedAsker:
         stage: str,
         items: Sequence[T],
         ask: Callable[[Sequence[T]], Sequence[Any]],
-        length: Callable[[T], int],
+        key: Callable[[T], Any],
     ) -> list[Any]:
         missing = [index for index in range(len(items)) if (stage, index) not in self._log]
-        missing.sort(key=lambda index: length(items[index]))
+        missing.sort(key=lambda index: key(items[index]))
         done = len(items) - len(missing)
         for start in range(0, len(missing), self._batch_size):
             indices = missing[start : start + self._batch_size]
@@ -105,6 +109,17 @@ class BatchedAsker:
 
 def _length(sample: Sample) -> int:
     return len(sample.prompt) + len(sample.tokens)
+
+
+def by_image(samples: Sequence[Sample]) -> Callable[[Sample], Any]:
+    """A sorting key: what is asked of one image stands together, and images by what is longest.
+
+    A model then looks once at an image for all that a batch asks of it.
+    """
+    longest: dict[Path | None, int] = {}
+    for sample in samples:
+        longest[sample.image] = max(longest.get(sample.image, 0), _length(sample))
+    return lambda sample: (longest[sample.image], str(sample.image), _length(sample))
 
 
 def best_classes(logits: Tensor) -> list[list[int]]:

@@ -186,13 +186,14 @@ class Asker(Protocol):
         stage: str,
         items: Sequence[T],
         ask: Callable[[Sequence[T]], Sequence[Any]],
-        length: Callable[[T], int],
+        key: Callable[[T], Any],
     ) -> list[Any]:
         """Ask anything else: what the methods above are made of.
 
         Args:
             stage: Name of the question; one name, one list of items.
             ask: Takes a batch, gives one output fit for JSON per item.
-            length: Items of similar length share a batch.
+            key: Items are asked in its order, as `sorted` would have it; what is alike shares a
+                batch.
         """
         ...

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.asking import BatchedAsker, best_classes
+from harness.asking import BatchedAsker, best_classes, by_image
 from harness.plugin import Sample
 from harness.resume import ResumeLog
 
@@ -69,3 +69,14 @@ def test_features_pass_the_log_unchanged(tmp_path: Path, batch_size: int) -> Non
 def test_equal_logits_give_the_lower_class_first() -> None:
     assert best_classes(torch.tensor([[1.0, 3.0, 3.0, 0.0, 3.0, 2.0]])) == [[1, 2, 4, 5, 0]]
     assert best_classes(torch.zeros(1, 3)) == [[0, 1, 2]]
+
+
+def test_questions_on_one_image_stand_together() -> None:
+    asked = [("a", "long one"), ("b", "q"), ("a", "q"), ("b", "q2"), ("c", "qqq")]
+    samples = [
+        Sample(id=f"{image} {prompt}", image=Path(image), prompt=prompt) for image, prompt in asked
+    ]
+
+    ordered = sorted(samples, key=by_image(samples))
+
+    assert [sample.id for sample in ordered] == ["b q", "b q2", "c qqq", "a q", "a long one"]
