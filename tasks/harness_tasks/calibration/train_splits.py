@@ -1,7 +1,7 @@
 """Question tasks' own train files, asked as the task asks: prompt = question, target = answer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,13 +31,8 @@ class QuestionTrain(Viewed):
 
         def make(position: int) -> Sample:
             asked = questions[position]
-            return Sample(
-                id=asked.id,
-                image=asked.image,
-                view=self.view(asked.id, asked.image),
-                prompt=lavis.ask(self.prompt, asked.text),
-                target=asked.answer,
-            )
+            sample = asked.example(self.prompt).sample
+            return replace(sample, view=self.view(asked.id, asked.image), target=asked.answer)
 
         return SamplePool(len(questions), lambda i: questions[i].id, make)
 
