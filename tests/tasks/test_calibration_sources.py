@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from harness.calibration import CalibrationSet, draw_calibration
+from harness.composition import instantiate
 from harness.model import Model
 from harness.notation import parse_calibration
 from harness.plugin import CalibrationSource, DataError, InputError, Sample, SamplePool
@@ -615,3 +617,18 @@ def test_real_photographs_and_text(real: Path, tmp_path: Path) -> None:
     [window] = text.draw([12345])
     assert window.id == "12345"
     assert len(window.tokens) == 64
+
+
+# The document.
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "calibration.md"
+SOURCES = re.findall(r'--(?:calibration|train) "([^"]+)"', PAGE.read_text().partition("```bash")[2])
+
+
+@pytest.mark.parametrize("notation", SOURCES)
+def test_every_source_of_the_document_takes_its_options(notation: str, plugins: Plugins) -> None:
+    spec = CalibrationSpec(**parse_calibration(notation))
+
+    source = instantiate(plugins.calibration_sources.get(spec.source), spec.options)
+
+    assert all(getattr(source, option) == value for option, value in spec.options.items())
