@@ -26,6 +26,7 @@ from harness_tasks.calibration import (
     Documents,
     GQATrain,
     ImageFolder,
+    NLVR2Train,
     OKVQATrain,
     Pairs,
     Text,
@@ -547,6 +548,20 @@ def test_gqa_train_files(tmp_path: Path) -> None:
     assert sample.view is not None
 
 
+def test_nlvr2_train_file(tmp_path: Path) -> None:
+    for side in (0, 1):
+        save(tmp_path / "images" / f"train-5-1-img{side}.png", photograph(side))
+    row = {"identifier": "train-5-1-0", "sentence": "Both are red.", "label": "False"}
+    dump(tmp_path / "train.json", row)
+
+    [sample] = everything(NLVR2Train(), tmp_path, tmp_path)
+
+    assert sample.prompt == "Question: is it true that Both are red. Short answer:"
+    assert sample.target == "no"
+    assert sample.image.read_bytes() == photograph(0)
+    assert sample.second_image.read_bytes() == photograph(1)
+
+
 def test_captions_of_the_train_split(tmp_path: Path) -> None:
     rows = [
         {"filename": f"{n}.png", "split": split, "sentences": [{"raw": CAPTIONS[n]}, {"raw": "x"}]}
@@ -578,6 +593,8 @@ def test_labelled_images_of_either_split(tmp_path: Path) -> None:
 
     assert [(s.id, s.target) for s in val] == [("n01/val.JPEG", 1), ("n02/val.JPEG", 0)]
     assert [(s.id, s.target) for s in train] == [("n01/train.JPEG", 1), ("n02/train.JPEG", 0)]
+    named = everything(ImageFolder(template="a photo of a {}."), tmp_path, tmp_path)
+    assert [s.target for s in named] == ["a photo of a first.", "a photo of a second."]
 
 
 # Real files.

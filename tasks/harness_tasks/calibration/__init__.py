@@ -11,13 +11,14 @@ from harness_tasks.calibration.documents import Documents
 from harness_tasks.calibration.labelled_images import ImageFolder
 from harness_tasks.calibration.pairs import Pairs
 from harness_tasks.calibration.running_text import Text
-from harness_tasks.calibration.train_splits import GQATrain, OKVQATrain, VQAv2Train
+from harness_tasks.calibration.train_splits import GQATrain, NLVR2Train, OKVQATrain, VQAv2Train
 
 __all__ = [
     "Captions",
     "Documents",
     "GQATrain",
     "ImageFolder",
+    "NLVR2Train",
     "OKVQATrain",
     "Pairs",
     "Text",
@@ -27,4 +28,7 @@ __all__ = [
 
 @hookimpl
 def harness_calibration_sources() -> list[type[CalibrationSource]]:
-    return [Captions, Pairs, ImageFolder, Text, Documents, VQAv2Train, OKVQATrain, GQATrain]
+    return [
+        *(Pairs, Captions, ImageFolder, Text, Documents),
+        *(VQAv2Train, OKVQATrain, GQATrain, NLVR2Train),
+    ]

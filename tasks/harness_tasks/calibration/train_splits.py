@@ -7,8 +7,10 @@ from typing import ClassVar
 
 from harness.plugin import Sample, SamplePool
 from harness_tasks import lavis
+from harness_tasks.annotation_files import first_existing
 from harness_tasks.calibration.source_files import source_path
 from harness_tasks.calibration.views import Viewed
+from harness_tasks.nlvr2_files import TRUTH_PROMPT, read_statements
 from harness_tasks.question_files import Question, read_gqa, read_vqa
 
 
@@ -75,3 +77,31 @@ class GQATrain(QuestionTrain):
 
     def read(self, folder: Path) -> list[Question]:
         return read_gqa(folder, "train_balanced_questions.json")
+
+
+@dataclass(frozen=True)
+class NLVR2Train:
+    """NLVR2's train sentences as yes/no questions on both photographs."""
+
+    name: ClassVar[str] = "nlvr2-train"
+
+    prompt: str = TRUTH_PROMPT
+
+    def samples(
+        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
+    ) -> SamplePool:
+        folder = source_path(path, self.name)
+        statements = list(read_statements(first_existing(folder, ["train.json"])))
+
+        def make(position: int) -> Sample:
+            statement = statements[position]
+            left, right = statement.images
+            return Sample(
+                id=statement.id,
+                image=left,
+                second_image=right,
+                prompt=self.prompt.format(statement.text),
+                target="yes" if statement.is_true else "no",
+            )
+
+        return SamplePool(len(statements), lambda i: statements[i].id, make)
