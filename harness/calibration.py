@@ -7,12 +7,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from harness.composition import instantiate
 from harness.errors import InputError
 from harness.model import Model
-from harness.plugin import Batch, Perplexity, Sample
+from harness.plugin import Batch, Perplexity, Sample, SamplePool
 from harness.plugin.manager import Plugins
 from harness.record import CalibrationIdentity
 from harness.spec import CalibrationSpec, SourceSpec, SubsetSpec
@@ -71,19 +72,20 @@ def draw_calibration(
     """
     own = model.bundled.given.calibration if model.bundled else None
     name, pool = read_source(spec, own, "calibration", model, plugins, cache)
-    if len(pool) < spec.samples:
-        raise InputError(
-            f"calibration source {name} holds {len(pool)} samples, {spec.samples} are asked for"
-        )
-    order = list(range(len(pool)))
+    order = list(range(pool.size))
     random.Random(f"calibration {seed}").shuffle(order)
-    return CalibrationSet(name, [pool[index] for index in order[: spec.samples]])
+    drawn = list(islice(pool.draw(order), spec.samples))
+    if len(drawn) < spec.samples:
+        raise InputError(
+            f"calibration source {name} holds {len(drawn)} samples, {spec.samples} are asked for"
+        )
+    return CalibrationSet(name, drawn)
 
 
 def read_source(
     spec: SourceSpec, own: str | None, what: str, model: Model, plugins: Plugins, cache: Path
-) -> tuple[str, Sequence[Sample]]:
-    """All samples of a source's asked part, with the source's name.
+) -> tuple[str, SamplePool]:
+    """The asked part of a source, with the source's name.
 
     Args:
         own: Name of the model's own source, if it has one.
@@ -101,14 +103,9 @@ def read_source(
         )
     source = instantiate(plugins.calibration_sources.get(name), spec.options)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
-    return name, take_subset(source.samples(spec.path, cache, encode), spec.subset)
-
-
-def take_subset(samples: Sequence[Sample], subset: SubsetSpec | None) -> Sequence[Sample]:
-    """A slice of the samples in the order of a hash of their ids."""
-    if subset is None:
-        return samples
-    return [samples[i] for i in subset_indices([s.id for s in samples], subset)]
+    samples = source.samples(spec.path, cache, encode)
+    pool = samples if isinstance(samples, SamplePool) else SamplePool.of(samples)
+    return name, pool if spec.subset is None else pool.take(subset_indices(pool.ids, spec.subset))
 
 
 def subset_indices(ids: Sequence[str], subset: SubsetSpec) -> list[int]:

@@ -45,7 +45,7 @@ class TrainStream:
     @cached_property
     def identity(self) -> TrainIdentity:
         content = [
-            (s.id, s.prompt, s.target, s.tokens, s.image.name if s.image else "")
+            (s.id, s.prompt, s.target, s.tokens, s.image.name if s.image else "", *s.views)
             for s in self.samples
         ]
         digest = hashlib.sha256(repr(content).encode()).hexdigest()
@@ -83,8 +83,8 @@ def open_train_stream(spec: SourceSpec, model: Model, plugins: Plugins, cache: P
     if model.spec.dtype != "float32":
         raise InputError(f"training needs --dtype float32, not {model.spec.dtype}")
     own = getattr(model.bundled.given, "train", None) if model.bundled else None
-    name, samples = read_source(spec, own, "train", model, plugins, cache)
-    return TrainStream(name, samples)
+    name, pool = read_source(spec, own, "train", model, plugins, cache)
+    return TrainStream(name, list(pool.draw(range(pool.size))))
 
 
 class TrainingSession:

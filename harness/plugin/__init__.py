@@ -37,8 +37,9 @@ from harness.plugin.capabilities import (
 from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.identity import Fingerprinted
-from harness.plugin.images import read_image, read_shown
+from harness.plugin.images import image_size, read_image, read_shown
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
+from harness.plugin.pool import SamplePool
 from harness.plugin.protocols import (
     BudgetAllocator,
     BundledModel,
@@ -59,6 +60,7 @@ from harness.plugin.samples import (
     Profile,
     Sample,
     Scores,
+    View,
 )
 from harness.plugin.selection import Compare, columns_share, keep_largest
 from harness.plugin.shapes import read_widened
@@ -124,6 +126,7 @@ __all__ = [
     "RunError",
     "RunInfo",
     "Sample",
+    "SamplePool",
     "ScoreEstimator",
     "ScoreSession",
     "ScoreTable",
@@ -141,12 +144,14 @@ __all__ = [
     "Training",
     "UnitGroup",
     "UnknownNameError",
+    "View",
     "apportion",
     "apportion_evenly",
     "apportion_shifted",
     "columns_share",
     "floor_of",
     "hookimpl",
+    "image_size",
     "keep_largest",
     "read_image",
     "read_shown",

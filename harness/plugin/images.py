@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,20 +12,42 @@ from harness.errors import DataError, InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from harness.plugin.samples import Sample
+    from harness.plugin.samples import Sample, View
 
 
-def read_image(path: Path) -> Image:
-    """Open a file as RGB.
+def read_image(path: Path, view: View | None = None) -> Image:
+    """Read a file, or the part of it that a view shows, as RGB.
 
     Raises:
         DataError: It is missing or cannot be decoded.
     """
+    from PIL.Image import Transpose
+
+    with _opened(path) as image:
+        whole = image.convert("RGB")
+    if view is None:
+        return whole
+    part = whole.crop(view.pixels(whole.size))
+    return part.transpose(Transpose.FLIP_LEFT_RIGHT) if view.flip else part
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) in pixels, from the file's header.
+
+    Raises:
+        DataError: It is missing or no image.
+    """
+    with _opened(path) as image:
+        return image.size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image]:
     import PIL.Image
 
     try:
         with PIL.Image.open(path) as image:
-            return image.convert("RGB")
+            yield image
     except FileNotFoundError:
         raise DataError(path, "no such image") from None
     except (OSError, SyntaxError, ValueError) as error:
@@ -41,7 +65,7 @@ def read_shown(sample: Sample) -> Image:
 
     if sample.image is None:
         raise InputError(f"sample {sample.id} has no image, and the model needs one")
-    left = read_image(sample.image)
+    left = read_image(sample.image, sample.view)
     if sample.second_image is None:
         return left
     right = read_image(sample.second_image)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from harness.plugin.capabilities import LoadedModel
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
+from harness.plugin.pool import SamplePool
 from harness.plugin.samples import (
     EditionInfo,
     Example,
@@ -186,8 +187,12 @@ class CalibrationSource(Protocol):
 
     def samples(
         self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
-    ) -> Sequence[Sample]:
-        """All samples of the source, in a fixed order; the machine draws from them."""
+    ) -> Sequence[Sample] | SamplePool:
+        """All samples of the source, in a fixed order; the machine draws from them.
+
+        What a sample holds never depends on which others are drawn. A source too large to be
+        read at once returns a `SamplePool`.
+        """
         ...
 
 

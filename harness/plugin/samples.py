@@ -45,6 +45,25 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The part of an image that is shown; all lengths are fractions of the image's own."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    flip: bool = False
+    """Left and right change places."""
+
+    def pixels(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) in an image of that (width, height)."""
+        across, down = size
+        left, top = round(self.left * across), round(self.top * down)
+        right, bottom = left + round(self.width * across), top + round(self.height * down)
+        return left, top, right, bottom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """What a model is given, and for calibration what it should have said."""
 
@@ -52,15 +71,22 @@ class Sample:
     image: Path | None = None
     second_image: Path | None = None
     """Of a pair: the right one."""
+    view: View | None = None
+    """What is shown of the image; None = all of it."""
     prompt: str = ""
     target: str | int | None = None
     """Text to produce, or a class index."""
     tokens: tuple[int, ...] = ()
     """Token ids, for windows of running text."""
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The view, if there is one."""
+        return () if self.view is None else (self.view,)
+
     def digest(self) -> str:
-        """Hash of the content: image bytes, prompt, target and tokens; not the id or the path."""
-        content = repr((self.prompt, self.target, self.input_digest()))
+        """Hash of the content: image, view, prompt, target, tokens; not the id or the path."""
+        content = repr((self.prompt, self.target, self.input_digest(), *self.views))
         return hashlib.sha256(content.encode()).hexdigest()
 
     def input_digest(self) -> str:

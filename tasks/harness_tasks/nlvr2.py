@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 from harness.plugin import (
     Asker,
-    DataError,
     Example,
     Generation,
     Metric,
@@ -21,11 +20,10 @@ from harness.plugin import (
     Task,
     hookimpl,
 )
-from harness_tasks.annotation_files import find_image, first_existing, read_json_lines
+from harness_tasks.annotation_files import first_existing
+from harness_tasks.nlvr2_files import IMAGES, TRUTH_PROMPT, Statement, read_statements
 
 FILES = ("test1.json", "dev.json")
-IMAGES = "images"
-QUESTION_PROMPT = "Question: is it true that {} Short answer:"
 #: What texts and verdicts mean.
 VERDICTS = {"yes": "True", "true": "True", "no": "False", "false": "False"}
 
@@ -39,7 +37,7 @@ class NLVR2:
         Profile(name="lavis", needs=("judge",), prompt="{}"),
         Profile(
             name="side-by-side",
-            prompt=QUESTION_PROMPT,
+            prompt=TRUTH_PROMPT,
             generation=Generation(num_beams=5, max_new_tokens=5, min_length=1),
         ),
     )
@@ -47,22 +45,10 @@ class NLVR2:
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
-        path = first_existing(folder, FILES)
-        examples = []
-        for row in read_json_lines(path):
-            identifier = row.get("identifier", str)
-            pair = identifier.rpartition("-")[0]
-            label = row.get("label", str)
-            if label not in ("True", "False"):
-                raise DataError(path, f"label {label!r} is neither 'True' nor 'False'", identifier)
-            sample = Sample(
-                id=identifier,
-                image=find_image(folder / IMAGES, f"{pair}-img0"),
-                second_image=find_image(folder / IMAGES, f"{pair}-img1"),
-                prompt=profile.prompt.format(row.get("sentence", str)),
-            )
-            examples.append(Example(sample=sample, references=(label,), cluster=pair))
-        return examples
+        return [
+            _example(statement, profile.prompt)
+            for statement in read_statements(first_existing(folder, FILES))
+        ]
 
     def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
         samples = [example.sample for example in examples]
@@ -85,6 +71,16 @@ class NLVR2:
             f"NLVR2: get test1.json from https://github.com/lil-lab/nlvr (nlvr2/data) and the "
             f"images by its form, and put the file and the folder {IMAGES}/ into one folder"
         )
+
+
+def _example(statement: Statement, prompt: str) -> Example:
+    left, right = statement.images
+    text = prompt.format(statement.text)
+    return Example(
+        sample=Sample(id=statement.id, image=left, second_image=right, prompt=text),
+        references=(str(statement.is_true),),
+        cluster=statement.pair,
+    )
 
 
 @hookimpl

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.plugin import DataError, Profile, Sample
+from harness.plugin import DataError, Profile
 from harness.testing import check_task
-from harness_tasks.calibration import Captions, ImageFolder, Text
 from harness_tasks.captioning import CocoCaption, NoCaps
 from harness_tasks.gqa import GQA
 from harness_tasks.imagenet import ImageNet
@@ -185,11 +184,9 @@ def test_coco_and_karpathy_files(tmp_path: Path) -> None:
 
     coco = CocoCaption().examples(tmp_path / "coco", CocoCaption().profiles[0], None)
     flickr = CocoCaption().examples(tmp_path / "flickr", CocoCaption().profiles[0], None)
-    train = Captions(prompt="p").samples(tmp_path / "flickr", tmp_path, None)
 
     assert [example.sample.id for example in coco] == ["5", "6"]
     assert [example.references for example in flickr] == [("b.jpg one", "two")]
-    assert [(s.id, s.prompt, s.target) for s in train] == [("a.jpg", "p", "a.jpg one")]
 
 
 def test_an_image_without_captions_is_named(tmp_path: Path) -> None:
@@ -219,7 +216,6 @@ def test_imagenet_takes_the_given_class_order(imagenet: Path) -> None:
         ("n01/x.JPEG", ("1",)),
         ("n01/y.jpg", ("1",)),
     ]
-    assert [s.target for s in ImageFolder().samples(imagenet, imagenet, None)] == [1, 1, 0, 0]
     check_task(ImageNet(), imagenet, [[1, 0], [0, 1], [0, 1], [2, 1]], 0.5)
     scores = ImageNet().score(examples, [[1], [0, 1], [0], [2, 1]], ImageNet().profiles[0])
     assert scores.metrics == {"top-5": 75.0}
@@ -255,18 +251,6 @@ def test_windows_of_running_text(tmp_path: Path) -> None:
     assert WikiText.profiles[0].window == 2048
     with pytest.raises(DataError, match=r"ptb.test.txt: 3 tokens, not one window of 4"):
         PennTreebank().examples(tmp_path, w4, letters)
-
-
-def test_calibration_text(tmp_path: Path) -> None:
-    path = tmp_path / "t.txt"
-    path.write_text("abcdefghij")
-
-    assert Text(window=5).samples(path, tmp_path, letters) == [
-        Sample(id="0", tokens=tuple(letters("abcde"))),
-        Sample(id="5", tokens=tuple(letters("fghij"))),
-    ]
-    with pytest.raises(DataError, match="no such text file"):
-        Text().samples(tmp_path / "none", tmp_path, letters)
 
 
 def test_questions_are_cleaned_as_lavis_does() -> None:

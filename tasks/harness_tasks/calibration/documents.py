@@ -1,0 +1,117 @@
+"""Documents in JSON lines, as C4 is shipped (``c4-train.00000-of-01024.json.gz``).
+
+A document that is longer than the window gives one window at a random place, a shorter one gives
+none: Wanda's and SparseGPT's rule (locuslab/wanda, lib/data.py, get_c4), but that no document is
+drawn twice. Only where each line begins is read in advance, so that a draw from a shard costs what
+tokenising the drawn documents costs.
+"""
+
+import json
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from harness.plugin import DataError, InputError, Sample, SamplePool
+from harness_tasks.annotation_files import Row
+from harness_tasks.calibration.captioned import cut
+from harness_tasks.calibration.source_files import source_files, source_path, unpacked
+
+SUFFIXES = (".json.gz", ".jsonl.gz", ".json", ".jsonl")
+MakeSample = Callable[[str, str, Random], Sample | None]
+"""From a document's id, its text and the random numbers that only it has."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """One window of every document that is long enough; with ``prefix_lm``, its cut beginning."""
+
+    name: ClassVar[str] = "documents"
+
+    window: Annotated[int, Field(gt=1)] = 2048
+    """Tokens per window."""
+    prefix_lm: bool = False
+    """The first 50 words cut in prompt and target, for encoder-decoders; no window then."""
+    files: str = "*"
+    """Which files of the folder, e.g. ``c4-train.00000*``."""
+    seed: int = 0
+    """Of windows and cuts; which documents are drawn is the run's seed."""
+
+    def samples(
+        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
+    ) -> SamplePool:
+        found = source_files(source_path(path, self.name), self.files, SUFFIXES)
+        sample = self._cut if self.prefix_lm else self._windows(encode)
+        return SamplePool.join([self._pool(Lines.of(file, cache), sample) for file in found])
+
+    def _pool(self, lines: "Lines", sample: MakeSample) -> SamplePool:
+        def make(line: int) -> Sample | None:
+            document = lines.name(line)
+            return sample(document, lines.text(line), Random(f"document {self.seed} {document}"))
+
+        return SamplePool(len(lines.starts), lines.name, make)
+
+    def _windows(self, encode: Callable[[str], list[int]] | None) -> MakeSample:
+        if encode is None:
+            raise InputError(
+                f"calibration source {self.name} needs a model with a tokenizer, or prefix_lm=true"
+            )
+
+        def window(document: str, text: str, draw: Random) -> Sample | None:
+            tokens = encode(text)
+            if len(tokens) <= self.window:
+                return None
+            start = draw.randint(0, len(tokens) - self.window - 1)
+            return Sample(
+                id=f"{document}+{start}", tokens=tuple(tokens[start : start + self.window])
+            )
+
+        return window
+
+    def _cut(self, document: str, text: str, draw: Random) -> Sample | None:
+        halves = cut(text, draw)
+        return Sample(id=document, prompt=halves[0], target=halves[1]) if halves else None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A file of JSON lines, read one line at a time."""
+
+    path: Path
+    """The file that was given, which errors name."""
+    plain: Path
+    starts: Sequence[int]
+    """Bytes before each line."""
+
+    @classmethod
+    def of(cls, path: Path, cache: Path) -> "Lines":
+        plain = unpacked(path, cache) if path.suffix == ".gz" else path
+        starts = array("Q")
+        position = 0
+        with plain.open("rb") as file:
+            for line in file:
+                starts.append(position)
+                position += len(line)
+        return cls(path, plain, starts)
+
+    def name(self, line: int) -> str:
+        return f"{self.path.name}:{line + 1}"
+
+    def text(self, line: int) -> str:
+        """The field ``text`` of a line.
+
+        Raises:
+            DataError: The line is no JSON object with a text.
+        """
+        with self.plain.open("rb") as file:
+            file.seek(self.starts[line])
+            content = file.readline()
+        try:
+            row = json.loads(content)
+        except ValueError as error:
+            raise DataError(self.path, f"not JSON ({error})", f"line {line + 1}") from None
+        return Row(row, self.path, f"line {line + 1}").get("text", str)

@@ -1,0 +1,96 @@
+"""The files of a source: which of a folder's are meant, and what is unpacked into the cache."""
+
+import gzip
+import hashlib
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import IO
+
+from harness.plugin import DataError, InputError
+
+#: Where a folder's files may lie; hub copies of data sets have theirs in ``data/``.
+PLACES = ("", "data")
+HELD_OUT = ("val", "test")
+
+
+def source_path(path: Path | None, source: str, what: str = "DIR") -> Path:
+    """The path that the source was given.
+
+    Raises:
+        InputError: It was given none.
+    """
+    if path is None:
+        raise InputError(f"calibration source {source} needs a path: --calibration {source}={what}")
+    return path
+
+
+def source_files(path: Path, wanted: str, suffixes: Sequence[str]) -> list[Path]:
+    """The file itself, or the files of a folder that match `wanted`, by name.
+
+    Raises:
+        DataError: There are none, they are of several kinds, or a train split lies among others.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataError(path, "no such file or folder")
+    found = sorted(
+        file
+        for place in PLACES
+        for file in (path / place).glob("*")
+        if fnmatch(file.name, wanted) and file.name.endswith(tuple(suffixes)) and file.is_file()
+    )
+    if not found:
+        named = "" if wanted == "*" else f" that matches {wanted}"
+        raise DataError(path, f"holds no {', '.join(suffixes)} file{named}")
+    _refuse_mixture(path, found)
+    return found
+
+
+def _refuse_mixture(folder: Path, files: list[Path]) -> None:
+    by_kind = {file.suffix: file.name for file in files}
+    if len(by_kind) > 1:
+        raise DataError(folder, f"holds {' and '.join(by_kind.values())}; say files=*PATTERN*")
+    train = [file.name for file in files if "train" in file.name]
+    held_out = [f.name for f in files if any(split in f.name for split in HELD_OUT)]
+    if train and held_out:
+        raise DataError(folder, f"holds {train[0]} and {held_out[0]}; say files=*train*")
+
+
+def kept_image(content: bytes, cache: Path) -> Path:
+    """An image out of an archive as a file, named by the hash of its bytes."""
+    digest = hashlib.sha256(content).hexdigest()
+    return _made_once(cache / "images" / digest[:2] / digest, lambda file: file.write(content))
+
+
+def unpacked(path: Path, cache: Path) -> Path:
+    """A gzipped file unpacked, named by the hash of its bytes, so that it can be read anywhere in.
+
+    Raises:
+        DataError: It is no whole gzip file.
+    """
+    with path.open("rb") as packed:
+        digest = hashlib.file_digest(packed, "sha256").hexdigest()
+
+    def unpack(file: IO[bytes]) -> None:
+        with gzip.open(path) as packed:
+            shutil.copyfileobj(packed, file)
+
+    try:
+        return _made_once(cache / "unpacked" / digest, unpack)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(path, f"cannot be unpacked ({error})") from None
+
+
+def _made_once(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
+    """A file of the cache, written in one piece if it is not there yet."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            write(file)
+        Path(file.name).replace(path)
+    return path
