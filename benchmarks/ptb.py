@@ -1,0 +1,56 @@
+"""How often our tokenizer agrees with the Java one that pycocoevalcap runs, and where it does not.
+
+    python benchmarks/ptb.py FILE …
+
+A FILE is text, a caption or a paragraph on each line, or annotations in JSON, of which every
+`caption` and every `raw` counts. Needs Java and pycocoevalcap.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+from harness_tasks.metrics.ptb import tokenize
+
+SHOWN = 10
+
+
+def read_lines(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    lines = captions(json.loads(text)) if path.suffix == ".json" else text.split("\n")
+    return [joined for line in lines if (joined := " ".join(line.split()))]
+
+
+def captions(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if key in {"caption", "raw"} and isinstance(value, str):
+                yield value
+            else:
+                yield from captions(value)
+    elif isinstance(content, list):
+        for entry in content:
+            yield from captions(entry)
+
+
+def main() -> None:
+    print("| file | lines | equal | |\n|---|---|---|---|")
+    missed = []
+    for path in map(Path, sys.argv[1:]):
+        lines = read_lines(path)
+        given = PTBTokenizer().tokenize({i: [{"caption": line}] for i, line in enumerate(lines)})
+        pairs = [(line, tokenize(line), given[i][0]) for i, line in enumerate(lines)]
+        wrong = [pair for pair in pairs if pair[1] != pair[2]]
+        equal = len(lines) - len(wrong)
+        print(f"| {path.name} | {len(lines)} | {equal} | {equal / len(lines):.3%} |")
+        missed += wrong
+    for line, ours, java in missed[:SHOWN]:
+        print(f"\n{line}\n  ours: {ours}\n  Java: {java}")
+
+
+if __name__ == "__main__":
+    main()
