@@ -9,6 +9,7 @@ A FILE is text, a caption or a paragraph on each line, or annotations in JSON, o
 import json
 import sys
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from harness_tasks.metrics.ptb import tokenize
 
-SHOWN = 10
+SHOWN = 20
 
 
 def read_lines(path: Path) -> list[str]:
@@ -37,19 +38,30 @@ def captions(content: Any) -> Iterator[str]:
             yield from captions(entry)
 
 
+def difference(ours: str, java: str) -> str:
+    """The tokens that differ, ``ours -> Java's``."""
+    mine, other = ours.split(" "), java.split(" ")
+    spans = SequenceMatcher(None, mine, other, autojunk=False).get_opcodes()
+    return ", ".join(
+        f"{' '.join(mine[a:b])!r} -> {' '.join(other[c:d])!r}"
+        for kind, a, b, c, d in spans
+        if kind != "equal"
+    )
+
+
 def main() -> None:
     print("| file | lines | equal | |\n|---|---|---|---|")
     missed = []
     for path in map(Path, sys.argv[1:]):
         lines = read_lines(path)
         given = PTBTokenizer().tokenize({i: [{"caption": line}] for i, line in enumerate(lines)})
-        pairs = [(line, tokenize(line), given[i][0]) for i, line in enumerate(lines)]
-        wrong = [pair for pair in pairs if pair[1] != pair[2]]
+        pairs = [(tokenize(line), given[i][0]) for i, line in enumerate(lines)]
+        wrong = [(ours, java) for ours, java in pairs if ours != java]
         equal = len(lines) - len(wrong)
         print(f"| {path.name} | {len(lines)} | {equal} | {equal / len(lines):.3%} |")
         missed += wrong
-    for line, ours, java in missed[:SHOWN]:
-        print(f"\n{line}\n  ours: {ours}\n  Java: {java}")
+    for ours, java in missed[:SHOWN]:
+        print(f"\n{difference(ours, java)}\n  in: {java[:80]}")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ _RULES = tuple(
         rf"((?:[lLdDjJyY]|(?i:ol|dunkin|somethin)){_Q})",
         rf"([A-HJ-XZn]{_Q}{_L}{{2}}{_A}*)",
         rf"({_L}+[aeiouyAEIOUY]{_Q}[aeiouA-Z]{_L}*)",
-        rf"((?i:{_Q}(?:em|till?|cause)|c'mon|c'est|e'er|ev'ry|li'l|nat'l))",
+        rf"((?i:{_Q}(?:em|till?|cause)|c'mon|c'est|e'er|ev'ry|li'l|nat'l|s'mores))",
         rf"({_Q}[1-9]0s)(?!{_A})",
         r"('\d\d)(?: |$)",
         rf"('[tT])(?i:is|was)(?!{_L})",
