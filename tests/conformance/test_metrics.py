@@ -9,7 +9,7 @@ import pytest
 
 from harness_tasks.metrics.captions import score_captions
 from harness_tasks.metrics.ptb import tokenize
-from harness_tasks.metrics.vqa_accuracy import Rule, vqa_accuracy
+from harness_tasks.metrics.vqa_accuracy import NORMALISED, Rule, vqa_accuracy
 
 JAVA = shutil.which("java")
 
@@ -20,13 +20,23 @@ def reference(conformance: Path) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("rule", ["official", "lavis"])
+#: What the published scorers are called in the file.
+SCORERS: dict[Rule, str] = {
+    "official": "official",
+    "lavis": "lavis",
+    "lmms-eval": "lmms_vqav2",
+    "lmms-eval-okvqa": "lmms_okvqa",
+    "vlmevalkit": "vlmevalkit",
+}
+
+
+@pytest.mark.parametrize("rule", NORMALISED)
 def test_vqa_accuracy_equals_the_published_scorers(reference: dict[str, Any], rule: Rule) -> None:
     assert reference["vqa"]
 
     for case in reference["vqa"]:
         score = vqa_accuracy(case["prediction"], case["answers"], rule)
-        assert score == pytest.approx(case[rule], abs=1e-4), case["case"]
+        assert score == pytest.approx(case[SCORERS[rule]], abs=1e-4), case["case"]
 
 
 def test_tokenisation_equals_pycocoevalcap(reference: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import scipy.stats
 
@@ -66,6 +67,18 @@ def test_a_paired_difference() -> None:
     assert interval.value == -0.125
     assert (interval.low, interval.high) == pytest.approx((-0.125 - half, -0.125 + half))
     assert paired_p(pruned, dense) == mcnemar_exact(3, 1)
+
+
+def test_pairing_narrows_the_error() -> None:
+    """Eight right of sixteen against six: 0.125 on the same items, 0.18 on different ones."""
+    dense = np.array([1.0] * 8 + [0] * 8)
+    pruned = np.array([1.0] * 5 + [0] * 3 + [1] + [0] * 7)
+
+    def error(scores: npt.NDArray[np.float64]) -> float:
+        return clustered_error(scores, np.ones(16), np.arange(16))
+
+    assert error(pruned - dense) == pytest.approx(0.125, abs=1e-9)
+    assert math.hypot(error(dense), error(pruned)) == pytest.approx(0.179698822, abs=1e-9)
 
 
 def test_equal_runs_have_no_difference_and_no_doubt() -> None:
