@@ -16,6 +16,7 @@ from harness.plugin import Batch, Perplexity, Sample
 from harness.plugin.manager import Plugins
 from harness.record import CalibrationIdentity
 from harness.spec import CalibrationSpec, SourceSpec, SubsetSpec
+from harness.subsets import subset_indices
 
 INPUT_DIGITS = 16
 
@@ -105,16 +106,8 @@ def read_source(
 
 
 def take_subset(samples: Sequence[Sample], subset: SubsetSpec | None) -> Sequence[Sample]:
-    """A slice of the samples in the order of a hash of their ids."""
+    """A subset of the samples with its share of every class, where they have classes."""
     if subset is None:
         return samples
-    return [samples[i] for i in subset_indices([s.id for s in samples], subset)]
-
-
-def subset_indices(ids: Sequence[str], subset: SubsetSpec) -> list[int]:
-    """Positions of a hashed slice of `ids`, in file order.
-
-    The order depends on the ids alone, so two folders with the same items agree on it.
-    """
-    by_hash = sorted(range(len(ids)), key=lambda i: hashlib.sha256(ids[i].encode()).digest())
-    return sorted(by_hash[subset.start : subset.stop])
+    strata = [str(s.target) if isinstance(s.target, int) else "" for s in samples]
+    return [samples[i] for i in subset_indices([s.id for s in samples], strata, subset)]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.calibration import subset_indices
 from harness.composition import identify_part
 from harness.errors import DataError, InputError, UnknownNameError
 from harness.model import Model
@@ -33,6 +32,7 @@ from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
 from harness.record import DataIdentity, PartIdentity, ProfileIdentity
 from harness.spec import DataSpec, TaskSpec
+from harness.subsets import ids_digest, subset_indices
 
 CAPABILITIES: Mapping[Needs, type] = {
     "generate": Generates,
@@ -216,8 +216,9 @@ def find_edition(
 
 def _take(examples: list[Example], spec: TaskSpec) -> list[Example]:
     if spec.subset is not None:
-        indices = subset_indices([example.sample.id for example in examples], spec.subset)
-        examples = [examples[index] for index in indices]
+        ids = [example.sample.id for example in examples]
+        strata = [example.stratum or example.label for example in examples]
+        examples = [examples[index] for index in subset_indices(ids, strata, spec.subset)]
     return examples[: spec.limit]
 
 
@@ -228,7 +229,8 @@ def _identify_data(
     for example in examples:
         row = [example.sample.id, example.sample.digest(), example.references, example.label]
         hasher.update(json.dumps(row).encode())
-    part = str(spec.subset) if spec.subset is not None else ""
+    ids = [example.sample.id for example in examples]
+    part = f"{spec.subset} #{ids_digest(ids)}" if spec.subset is not None else ""
     part += f" first {spec.limit}" if spec.limit is not None else ""
     return DataIdentity(
         edition=edition.label,
