@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.composition import identify_part
+from harness.data.folders import locate, miscount
 from harness.errors import DataError, InputError, UnknownNameError
 from harness.model import Model
 from harness.plugin import (
@@ -115,7 +116,10 @@ def open_task(
     profile, profile_identity = _settle_profile(task, spec, model)
     edition = find_edition(task, data, cache, model, plugins)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
-    examples = _take(list(task.examples(edition.path, profile, encode)), spec)
+    examples = list(task.examples(edition.path, profile, encode))
+    if edition.label == "full" and (wrong := miscount(task.manifest, edition.path, len(examples))):
+        raise DataError(edition.path, f"{wrong}; a part is named as --data {task.name}=DIR")
+    examples = _take(examples, spec)
     if not examples:
         raise InputError(f"task {spec.name}: no items left to evaluate")
     return OpenTask(
@@ -193,24 +197,13 @@ def find_edition(
     """Where the task's folder is.
 
     Raises:
-        DataError: The folder is missing; the task's instructions say how to get it.
+        DataError: The folder is missing; the task's manifest says how to get it.
         InputError: The edition has no such task.
     """
-    base = task.name.partition(":")[0]
-    if base in data.folders:
-        found = EditionInfo(path=data.folders[base], label="folder")
-    elif data.root is not None:
-        found = EditionInfo(path=data.root / base, label="folder")
-    else:
-        name = data.edition or (model.bundled.given.edition if model.bundled else "full")
-        given = plugins.editions.get(name).given().provide(base, cache)
-        if given is None:
-            raise InputError(
-                f"edition {name} has no task {base}; give its folder with --data {base}=DIR"
-            )
-        found = given
+    own = model.bundled.given.edition if model.bundled else "full"
+    found = locate(task.name, data, own, cache, plugins)
     if not found.path.is_dir():
-        raise DataError(found.path, f"no such folder. {task.instructions()}")
+        raise DataError(found.path, f"no such folder. {task.manifest.instructions()}")
     return found
 
 

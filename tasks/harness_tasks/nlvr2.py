@@ -14,6 +14,7 @@ from harness.plugin import (
     DataError,
     Example,
     Generation,
+    Manifest,
     Metric,
     Profile,
     Sample,
@@ -22,6 +23,7 @@ from harness.plugin import (
     hookimpl,
 )
 from harness_tasks.annotation_files import find_image, first_existing, read_json_lines
+from harness_tasks.manifests import manifest_of
 
 FILES = ("test1.json", "dev.json")
 IMAGES = "images"
@@ -34,6 +36,7 @@ class NLVR2:
     """Accuracy on the public test sentences; an answer that is neither yes nor no is wrong."""
 
     name: ClassVar[str] = "nlvr2"
+    manifest: ClassVar[Manifest] = manifest_of("nlvr2")
     metric: ClassVar[Metric] = Metric(name="accuracy", unit="%", scale=100, is_correctness=True)
     profiles: ClassVar[tuple[Profile, ...]] = (
         Profile(name="lavis", needs=("judge",), prompt="{}"),
@@ -78,12 +81,6 @@ class NLVR2:
                 float(VERDICTS.get(str(output).strip(" .").lower(), "") == example.references[0])
                 for output, example in zip(outputs, examples, strict=True)
             ]
-        )
-
-    def instructions(self) -> str:
-        return (
-            f"NLVR2: get test1.json from https://github.com/lil-lab/nlvr (nlvr2/data) and the "
-            f"images by its form, and put the file and the folder {IMAGES}/ into one folder"
         )
 
 
