@@ -16,7 +16,8 @@ from harness.model import Model
 from harness.plugin import Batch, Perplexity, Sample, SamplePool
 from harness.plugin.manager import Plugins
 from harness.record import CalibrationIdentity
-from harness.spec import CalibrationSpec, SourceSpec, SubsetSpec
+from harness.spec import CalibrationSpec, SourceSpec
+from harness.subsets import subset_indices
 
 INPUT_DIGITS = 16
 
@@ -105,13 +106,6 @@ def read_source(
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
     samples = source.samples(spec.path, cache, encode)
     pool = samples if isinstance(samples, SamplePool) else SamplePool.of(samples)
-    return name, pool if spec.subset is None else pool.take(subset_indices(pool.ids, spec.subset))
-
-
-def subset_indices(ids: Sequence[str], subset: SubsetSpec) -> list[int]:
-    """Positions of a hashed slice of `ids`, in file order.
-
-    The order depends on the ids alone, so two folders with the same items agree on it.
-    """
-    by_hash = sorted(range(len(ids)), key=lambda i: hashlib.sha256(ids[i].encode()).digest())
-    return sorted(by_hash[subset.start : subset.stop])
+    if spec.subset is None:
+        return name, pool
+    return name, pool.take(subset_indices(pool.ids, pool.strata, spec.subset))

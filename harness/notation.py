@@ -1,7 +1,7 @@
 """The short notations of the command line, turned into what `harness.spec` checks.
 
 pruner        ecoflap | "ecoflap p_max=0.7 score.eps=1e-2" | "score=… budget=… local=a+b"
-task          vqav2 | vqav2/official | vqav2@400 | imagenet@128: | wikitext/w256
+task          vqav2 | vqav2/official | vqav2@400 | vqav2@5k | imagenet@128: | wikitext/w256
 data          mini | full | ROOT | task=DIR,task=DIR
 calibration   mini | captions=DIR | "imagefolder=DIR samples=64 subset=:128"
 train         mini-train | "captions=DIR subset=100:"
@@ -78,14 +78,20 @@ def parse_task(text: str) -> dict[str, Any]:
 
 
 def parse_subset(text: str) -> dict[str, int | None]:
-    """``400`` or ``:400`` = the first 400 in hash order; ``128:`` = all but the first 128."""
+    """``400``, ``:400`` or ``5k`` = the first in hashed order; ``128:`` = all but the first 128."""
     start, colon, stop = text.partition(":")
     if not colon:
         start, stop = "", text
     try:
-        return {"start": int(start or 0), "stop": int(stop) if stop else None}
+        return {"start": _count(start) if start else 0, "stop": _count(stop) if stop else None}
     except ValueError:
-        raise InputError(f"subset {text!r} is not N, :N, N: or N:M") from None
+        raise InputError(
+            f"subset {text!r} is not N, :N, N: or N:M, with N like 500 or 5k"
+        ) from None
+
+
+def _count(text: str) -> int:
+    return int(text.removesuffix("k")) * (1000 if text.endswith("k") else 1)
 
 
 def parse_data(text: str | None) -> dict[str, Any]:

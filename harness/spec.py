@@ -81,13 +81,22 @@ class PrunerSpec(Spec):
 
 
 class SubsetSpec(Spec):
-    """A slice of the items in the order of a hash of their ids: fixed, and blind to file order."""
+    """A slice of the items in a fixed, hashed order that holds every stratum's share.
+
+    See `harness.subsets`. Smaller slices lie inside larger ones.
+    """
 
     start: int = Field(default=0, ge=0)
     stop: int | None = Field(default=None, gt=0)
 
     def __str__(self) -> str:
-        return f"@{self.start}:{'' if self.stop is None else self.stop}"
+        """The notation, e.g. ``@5k``, ``@128:`` or ``@128:512``."""
+        stop = "" if self.stop is None else _thousands(self.stop)
+        return f"@{_thousands(self.start)}:{stop}" if self.start or not stop else f"@{stop}"
+
+
+def _thousands(number: int) -> str:
+    return f"{number // 1000}k" if number and number % 1000 == 0 else str(number)
 
 
 class SourceSpec(Spec):

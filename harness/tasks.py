@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.calibration import subset_indices
 from harness.composition import identify_part
+from harness.data.folders import locate, miscount
 from harness.errors import DataError, InputError, UnknownNameError
 from harness.model import Model
 from harness.plugin import (
@@ -33,6 +33,7 @@ from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
 from harness.record import DataIdentity, PartIdentity, ProfileIdentity
 from harness.spec import DataSpec, TaskSpec
+from harness.subsets import ids_digest, subset_indices
 
 CAPABILITIES: Mapping[Needs, type] = {
     "generate": Generates,
@@ -115,7 +116,10 @@ def open_task(
     profile, profile_identity = _settle_profile(task, spec, model)
     edition = find_edition(task, data, cache, model, plugins)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
-    examples = _take(list(task.examples(edition.path, profile, encode)), spec)
+    examples = list(task.examples(edition.path, profile, encode))
+    if edition.label == "full" and (wrong := miscount(task.manifest, edition.path, len(examples))):
+        raise DataError(edition.path, f"{wrong}; a part is named as --data {task.name}=DIR")
+    examples = _take(examples, spec)
     if not examples:
         raise InputError(f"task {spec.name}: no items left to evaluate")
     return OpenTask(
@@ -193,31 +197,21 @@ def find_edition(
     """Where the task's folder is.
 
     Raises:
-        DataError: The folder is missing; the task's instructions say how to get it.
+        DataError: The folder is missing; the task's manifest says how to get it.
         InputError: The edition has no such task.
     """
-    base = task.name.partition(":")[0]
-    if base in data.folders:
-        found = EditionInfo(path=data.folders[base], label="folder")
-    elif data.root is not None:
-        found = EditionInfo(path=data.root / base, label="folder")
-    else:
-        name = data.edition or (model.bundled.given.edition if model.bundled else "full")
-        given = plugins.editions.get(name).given().provide(base, cache)
-        if given is None:
-            raise InputError(
-                f"edition {name} has no task {base}; give its folder with --data {base}=DIR"
-            )
-        found = given
+    own = model.bundled.given.edition if model.bundled else "full"
+    found = locate(task.name, data, own, cache, plugins)
     if not found.path.is_dir():
-        raise DataError(found.path, f"no such folder. {task.instructions()}")
+        raise DataError(found.path, f"no such folder. {task.manifest.instructions()}")
     return found
 
 
 def _take(examples: list[Example], spec: TaskSpec) -> list[Example]:
     if spec.subset is not None:
-        indices = subset_indices([example.sample.id for example in examples], spec.subset)
-        examples = [examples[index] for index in indices]
+        ids = [example.sample.id for example in examples]
+        strata = [example.stratum or example.label for example in examples]
+        examples = [examples[index] for index in subset_indices(ids, strata, spec.subset)]
     return examples[: spec.limit]
 
 
@@ -228,7 +222,8 @@ def _identify_data(
     for example in examples:
         row = [example.sample.id, example.sample.digest(), example.references, example.label]
         hasher.update(json.dumps(row).encode())
-    part = str(spec.subset) if spec.subset is not None else ""
+    ids = [example.sample.id for example in examples]
+    part = f"{spec.subset} #{ids_digest(ids)}" if spec.subset is not None else ""
     part += f" first {spec.limit}" if spec.limit is not None else ""
     return DataIdentity(
         edition=edition.label,

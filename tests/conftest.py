@@ -66,5 +66,13 @@ def conformance() -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real photographs, texts and official annotation files, which no clone holds."""
+    if "HARNESS_DATA" not in os.environ:
+        pytest.skip("HARNESS_DATA names no folder of real files")
+    return Path(os.environ["HARNESS_DATA"])
+
+
+@pytest.fixture(scope="session")
 def vectors(conformance: Path) -> dict[str, torch.Tensor]:
     return load_file(conformance / "vectors.safetensors")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from harness import __version__
-from harness.cli import audit, evaluate, leaderboard, models, plugins, prune, run, tasks
+from harness.cli import audit, data, evaluate, leaderboard, models, plugins, prune, run, tasks
 
 app = typer.Typer(
     name="harness",
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("prune")(prune.prune)
 app.command("eval")(evaluate.evaluate)
+app.add_typer(data.app, name="data")
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("plugins")(plugins.plugins)
 app.command("tasks")(tasks.tasks)

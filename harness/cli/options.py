@@ -32,7 +32,7 @@ SparsityOption = Annotated[
 SeedOption = Annotated[str | None, typer.Option("--seed", help="Seeds. Default: 0.")]
 TasksOption = Annotated[
     str | None,
-    typer.Option("--tasks", help="Tasks: vqav2, vqav2/official, vqav2@400 (hashed subset) …"),
+    typer.Option("--tasks", help="Tasks: vqav2, vqav2/official, vqav2@5k (a fixed subset) …"),
 ]
 DataOption = Annotated[
     str | None,

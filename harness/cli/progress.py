@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -91,3 +91,27 @@ def live_progress() -> Iterator[PlainProgress | LiveProgress]:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield LiveProgress(progress)
+
+
+@contextmanager
+def live_report(label: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for (what is at hand, done, total) on a terminal, one line per thing elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        told: set[str] = set()
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in told:
+                told.add(step)
+                console.print(f"{label}: {step}", soft_wrap=True, markup=False)
+
+        yield tell
+        return
+    columns = (TextColumn(label), BarColumn(bar_width=24), TextColumn("{task.description}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+
+        def show(step: str, done: int, total: int) -> None:
+            progress.update(bar, description=step, completed=done, total=total or None)
+
+        yield show

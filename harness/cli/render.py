@@ -227,7 +227,7 @@ def print_tasks(found: Plugins, *, as_json: bool) -> None:
                 task.metric.name,
                 ", ".join(needs),
                 ", ".join(names),
-                task.instructions(),
+                task.manifest.instructions(),
             )
         )
     if as_json:

@@ -38,6 +38,14 @@ from harness.plugin.events import RunInfo, StageInfo
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.identity import Fingerprinted
 from harness.plugin.images import image_size, read_image, read_shown
+from harness.plugin.manifest import (
+    HubCopy,
+    HubTable,
+    HubTables,
+    Manifest,
+    OfficialFile,
+    read_manifest,
+)
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.pool import SamplePool
 from harness.plugin.protocols import (
@@ -102,6 +110,9 @@ __all__ = [
     "Granularity",
     "Group",
     "HarnessError",
+    "HubCopy",
+    "HubTable",
+    "HubTables",
     "ImageSpec",
     "InfeasibleError",
     "InputError",
@@ -112,11 +123,13 @@ __all__ = [
     "LayerResult",
     "LoadedModel",
     "LocalPruner",
+    "Manifest",
     "Matches",
     "Metric",
     "ModelFamily",
     "ModelSpec",
     "Needs",
+    "OfficialFile",
     "PartError",
     "Pattern",
     "Perplexity",
@@ -154,6 +167,7 @@ __all__ = [
     "image_size",
     "keep_largest",
     "read_image",
+    "read_manifest",
     "read_shown",
     "read_widened",
     "split_evenly",

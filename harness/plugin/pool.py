@@ -21,11 +21,18 @@ class SamplePool:
     """Position -> the item's id, known without reading it; subsets are cut by it."""
     make: Callable[[int], Sample | None]
     """Position -> the item's sample; None = it gives none, e.g. a text shorter than a window."""
+    stratum: Callable[[int], str] = lambda _: ""
+    """Position -> the item's class, whose share a subset keeps."""
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> SamplePool:
         """Samples that are there already."""
-        return cls(len(samples), lambda i: samples[i].id, samples.__getitem__)
+        return cls(
+            len(samples),
+            lambda i: samples[i].id,
+            samples.__getitem__,
+            lambda i: str(target) if isinstance(target := samples[i].target, int) else "",
+        )
 
     @classmethod
     def join(cls, pools: Sequence[SamplePool]) -> SamplePool:
@@ -44,11 +51,19 @@ class SamplePool:
             pool, inside = place(position)
             return pool.make(inside)
 
-        return cls(ends[-1] if ends else 0, name, make)
+        def stratum(position: int) -> str:
+            pool, inside = place(position)
+            return pool.stratum(inside)
+
+        return cls(ends[-1] if ends else 0, name, make, stratum)
 
     @property
     def ids(self) -> list[str]:
         return [self.name(position) for position in range(self.size)]
+
+    @property
+    def strata(self) -> list[str]:
+        return [self.stratum(position) for position in range(self.size)]
 
     def draw(self, order: Iterable[int]) -> Iterator[Sample]:
         """The samples at those positions, but for items that give none."""
@@ -57,5 +72,8 @@ class SamplePool:
     def take(self, positions: Sequence[int]) -> SamplePool:
         """Only the items at those positions, in that order."""
         return SamplePool(
-            len(positions), lambda i: self.name(positions[i]), lambda i: self.make(positions[i])
+            len(positions),
+            lambda i: self.name(positions[i]),
+            lambda i: self.make(positions[i]),
+            lambda i: self.stratum(positions[i]),
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from harness.plugin.capabilities import LoadedModel
+from harness.plugin.manifest import Manifest
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.pool import SamplePool
 from harness.plugin.samples import (
@@ -132,6 +133,8 @@ class Task(Protocol):
     name: ClassVar[str]
     profiles: ClassVar[tuple[Profile, ...]]
     """In order of preference: unless one is named, the first that the model can serve."""
+    manifest: ClassVar[Manifest]
+    """Where the full data comes from and what the folder has to hold."""
 
     @property
     def metric(self) -> Metric:
@@ -163,10 +166,6 @@ class Task(Protocol):
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
     ) -> Scores:
         """Score all outputs together."""
-        ...
-
-    def instructions(self) -> str:
-        """Where to get the full data and what the folder has to hold."""
         ...
 
 

@@ -112,6 +112,8 @@ class Example:
     """What the answer is chosen from, e.g. class names; one tuple for all examples."""
     label: str = ""
     """Breakdown this item counts in, e.g. its answer type or domain."""
+    stratum: str = ""
+    """Group that a subset holds its share of, e.g. its class; empty = the label."""
     cluster: str = ""
     """Items that share it are not independent (several questions on one image)."""
 

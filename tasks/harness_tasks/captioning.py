@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from harness.plugin import (
     Asker,
     Example,
+    Manifest,
     Metric,
     Profile,
     Sample,
@@ -22,6 +23,7 @@ from harness.plugin import (
 from harness_tasks import lavis, lmms_eval
 from harness_tasks.annotation_files import existing_image
 from harness_tasks.caption_files import COCO_FILES, NOCAPS, find_captions, read_captions
+from harness_tasks.manifests import manifest_of
 from harness_tasks.metrics.captions import score_captions
 
 CIDER = Metric(name="CIDEr-D")
@@ -67,6 +69,7 @@ class NoCaps(Captioning):
     """nocaps validation, broken down by domain."""
 
     name: ClassVar[str] = "nocaps"
+    manifest: ClassVar[Manifest] = manifest_of("nocaps")
     profiles: ClassVar[tuple[Profile, ...]] = (
         *lavis.captions("lavis", lavis.CAPTION_PROMPT),
         LMMS_EVAL,
@@ -75,28 +78,16 @@ class NoCaps(Captioning):
     def find(self, folder: Path) -> tuple[Path, Path]:
         return find_captions(folder, {NOCAPS: "images"})
 
-    def instructions(self) -> str:
-        return (
-            f"nocaps: get {NOCAPS} and the validation images from https://nocaps.org/download and "
-            f"put the file and the folder images/ into one folder"
-        )
-
 
 class CocoCaption(Captioning):
     """COCO-style captions: COCO's own files, or Karpathy's test split."""
 
     name: ClassVar[str] = "coco-caption"
+    manifest: ClassVar[Manifest] = manifest_of("coco-caption")
     profiles: ClassVar[tuple[Profile, ...]] = (*lavis.captions("lavis", ""), LMMS_EVAL)
 
     def find(self, folder: Path) -> tuple[Path, Path]:
         return find_captions(folder, COCO_FILES)
-
-    def instructions(self) -> str:
-        return (
-            "COCO captions: get 2017 val images and annotations from https://cocodataset.org and "
-            "put annotations/captions_val2017.json and val2017/ into one folder; or a Karpathy "
-            "split file with its images/"
-        )
 
 
 @hookimpl

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.plugin import Asker, Example, Metric, Profile, Sample, Scores, Task, hookimpl
+from harness.plugin import Asker, Example, Manifest, Metric, Profile, Sample, Scores, Task, hookimpl
 from harness_tasks.annotation_files import existing_image
 from harness_tasks.caption_files import find_captions, read_captions
+from harness_tasks.manifests import manifest_of
 from harness_tasks.metrics.recall import Rank, Ranks, candidates, ranks_from_features, recalls
 
 FILES = {"dataset_flickr30k.json": "images"}
@@ -25,6 +26,7 @@ class Flickr30k:
     """Mean of TR@1, 5, 10 and IR@1, 5, 10; the gallery is what is evaluated."""
 
     name: ClassVar[str] = "flickr30k"
+    manifest: ClassVar[Manifest] = manifest_of("flickr30k")
     metric: ClassVar[Metric] = Metric(name="mean recall", unit="%", scale=100)
     profiles: ClassVar[tuple[Profile, ...]] = (
         Profile(name="itc+itm", needs=("embed", "match")),
@@ -69,13 +71,6 @@ class Flickr30k:
                 for text, images in zip(of_texts, of_images, strict=True)
             ],
             metrics=recalls(ranks),
-        )
-
-    def instructions(self) -> str:
-        return (
-            "Flickr30k: get the images by the form at https://shannon.cs.illinois.edu/DenotationGraph"
-            " and Karpathy's dataset_flickr30k.json, and put the file and the folder images/ into "
-            "one folder"
         )
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.plugin import Asker, Example, Metric, Profile, Scores, Task, hookimpl
+from harness.plugin import Asker, Example, Manifest, Metric, Profile, Scores, Task, hookimpl
 from harness_tasks import lavis, lmms_eval
+from harness_tasks.manifests import manifest_of
 from harness_tasks.metrics.exact_match import Rule, exact_match
-from harness_tasks.question_files import GQA_IMAGES, read_gqa
+from harness_tasks.question_files import read_gqa
 
 QUESTIONS = "testdev_balanced_questions.json"
 RULES: Mapping[str, Rule] = {
@@ -25,6 +26,7 @@ class GQA:
     """Exact match on the balanced test-dev questions, broken down by structural type."""
 
     name: ClassVar[str] = "gqa"
+    manifest: ClassVar[Manifest] = manifest_of("gqa")
     metric: ClassVar[Metric] = Metric(name="exact match", unit="%", scale=100, is_correctness=True)
     profiles: ClassVar[tuple[Profile, ...]] = (
         *lavis.short_answers("lavis"),
@@ -52,13 +54,6 @@ class GQA:
                 exact_match(text, example.references[0], rule)
                 for text, example in zip(outputs, examples, strict=True)
             ]
-        )
-
-    def instructions(self) -> str:
-        return (
-            f"GQA: get the questions (v1.2) and images from "
-            f"https://cs.stanford.edu/people/dorarad/gqa/download.html and put {QUESTIONS} and the "
-            f"folder {GQA_IMAGES}/ into one folder"
         )
 
 

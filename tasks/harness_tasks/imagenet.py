@@ -9,16 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from harness.plugin import DataError, Example, Profile, Task, hookimpl
+from harness.plugin import DataError, Example, Manifest, Profile, Task, hookimpl
 from harness_tasks import templates
 from harness_tasks.image_folder import INDEX, MAPPING, read_image_folder
 from harness_tasks.labelled_images import LabelledImages, labelled_examples
+from harness_tasks.manifests import manifest_of
 
 
 class ImageNet(LabelledImages):
     """Top-1 accuracy on the validation images."""
 
     name: ClassVar[str] = "imagenet"
+    manifest: ClassVar[Manifest] = manifest_of("imagenet")
     profiles: ClassVar[tuple[Profile, ...]] = (
         Profile(name="classifier", needs=("classify",)),
         Profile(name="zero-shot", needs=("embed",)),
@@ -38,12 +40,6 @@ class ImageNet(LabelledImages):
                 folder, f"has no class names, which zero-shot needs; put {INDEX} or {MAPPING} there"
             )
         return labelled_examples(labelled)
-
-    def instructions(self) -> str:
-        return (
-            "ImageNet-1k: get the validation images from https://image-net.org (registration) and "
-            f"put them as val/<wnid>/*.JPEG into one folder, with {MAPPING} beside val/"
-        )
 
 
 @hookimpl

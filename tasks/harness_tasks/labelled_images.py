@@ -42,6 +42,7 @@ def labelled_examples(labelled: Labelled) -> list[Example]:
         Example(
             sample=Sample(id=f"{path.parent.name}/{path.name}", image=path),
             references=(str(label),),
+            stratum=str(label),
             choices=names,
             cluster=f"{path.parent.name}/{path.name}",
         )

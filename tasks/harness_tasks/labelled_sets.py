@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from harness.plugin import DataError, Example, Profile, Task, hookimpl
+from harness.plugin import DataError, Example, Manifest, Profile, Task, hookimpl
 from harness_tasks import templates
 from harness_tasks.annotation_files import existing_image, read_json
 from harness_tasks.image_folder import Labelled, read_class_folders
 from harness_tasks.labelled_images import LabelledImages, labelled_examples
+from harness_tasks.manifests import manifest_of
 
 TEST = "test"
 
@@ -22,7 +23,6 @@ class LabelledSet(LabelledImages):
     """Top-1 accuracy on the test split."""
 
     profiles: ClassVar[tuple[Profile, ...]] = (Profile(name="coop", needs=("embed",)),)
-    title: ClassVar[str]
     split_file: ClassVar[str]
     """CoOp's list of images by split."""
     images: ClassVar[str]
@@ -36,13 +36,6 @@ class LabelledSet(LabelledImages):
         if not (folder / TEST).is_dir():
             raise DataError(folder, f"has neither {self.split_file} nor {TEST}/<class>/")
         return labelled_examples(read_class_folders(folder / TEST))
-
-    def instructions(self) -> str:
-        return (
-            f"{self.title}: follow DATASETS.md of https://github.com/KaiyangZhou/CoOp and put "
-            f"{self.split_file} and {self.images}/ into one folder, or the test images as "
-            f"{TEST}/<class>/<image>"
-        )
 
 
 def read_split(path: Path, images: Path) -> Labelled:
@@ -73,7 +66,7 @@ class Caltech101(LabelledSet):
     """Objects (Fei-Fei et al., CVPR workshops 2004)."""
 
     name: ClassVar[str] = "caltech101"
-    title: ClassVar[str] = "Caltech-101"
+    manifest: ClassVar[Manifest] = manifest_of("caltech101")
     split_file: ClassVar[str] = "split_zhou_Caltech101.json"
     images: ClassVar[str] = "101_ObjectCategories"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.PHOTO}
@@ -83,7 +76,7 @@ class OxfordPets(LabelledSet):
     """Cats and dogs (Parkhi et al., CVPR 2012)."""
 
     name: ClassVar[str] = "oxford_pets"
-    title: ClassVar[str] = "Oxford-IIIT Pets"
+    manifest: ClassVar[Manifest] = manifest_of("oxford_pets")
     split_file: ClassVar[str] = "split_zhou_OxfordPets.json"
     images: ClassVar[str] = "images"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.PETS}
@@ -93,7 +86,7 @@ class StanfordCars(LabelledSet):
     """Cars (Krause et al., ICCV workshops 2013)."""
 
     name: ClassVar[str] = "stanford_cars"
-    title: ClassVar[str] = "Stanford Cars"
+    manifest: ClassVar[Manifest] = manifest_of("stanford_cars")
     split_file: ClassVar[str] = "split_zhou_StanfordCars.json"
     images: ClassVar[str] = "."
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.PHOTO}
@@ -103,7 +96,7 @@ class OxfordFlowers(LabelledSet):
     """Flowers (Nilsback and Zisserman, ICVGIP 2008)."""
 
     name: ClassVar[str] = "oxford_flowers"
-    title: ClassVar[str] = "Oxford Flowers 102"
+    manifest: ClassVar[Manifest] = manifest_of("oxford_flowers")
     split_file: ClassVar[str] = "split_zhou_OxfordFlowers.json"
     images: ClassVar[str] = "jpg"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.FLOWERS}
@@ -113,7 +106,7 @@ class Food101(LabelledSet):
     """Dishes (Bossard et al., ECCV 2014)."""
 
     name: ClassVar[str] = "food101"
-    title: ClassVar[str] = "Food-101"
+    manifest: ClassVar[Manifest] = manifest_of("food101")
     split_file: ClassVar[str] = "split_zhou_Food101.json"
     images: ClassVar[str] = "images"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.FOOD}
@@ -123,7 +116,7 @@ class FGVCAircraft(LabelledSet):
     """Aircraft variants (Maji et al., 2013, arXiv:1306.5151), in their own lists."""
 
     name: ClassVar[str] = "fgvc_aircraft"
-    title: ClassVar[str] = "FGVC Aircraft"
+    manifest: ClassVar[Manifest] = manifest_of("fgvc_aircraft")
     split_file: ClassVar[str] = "images_variant_test.txt"
     images: ClassVar[str] = "images"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.AIRCRAFT}
@@ -148,7 +141,7 @@ class SUN397(LabelledSet):
     """Scenes (Xiao et al., CVPR 2010)."""
 
     name: ClassVar[str] = "sun397"
-    title: ClassVar[str] = "SUN397"
+    manifest: ClassVar[Manifest] = manifest_of("sun397")
     split_file: ClassVar[str] = "split_zhou_SUN397.json"
     images: ClassVar[str] = "SUN397"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.PHOTO}
@@ -158,7 +151,7 @@ class DescribableTextures(LabelledSet):
     """Textures (Cimpoi et al., CVPR 2014)."""
 
     name: ClassVar[str] = "dtd"
-    title: ClassVar[str] = "Describable Textures"
+    manifest: ClassVar[Manifest] = manifest_of("dtd")
     split_file: ClassVar[str] = "split_zhou_DescribableTextures.json"
     images: ClassVar[str] = "images"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.TEXTURES}
@@ -168,7 +161,7 @@ class EuroSAT(LabelledSet):
     """Satellite photographs (Helber et al., JSTARS 2019)."""
 
     name: ClassVar[str] = "eurosat"
-    title: ClassVar[str] = "EuroSAT"
+    manifest: ClassVar[Manifest] = manifest_of("eurosat")
     split_file: ClassVar[str] = "split_zhou_EuroSAT.json"
     images: ClassVar[str] = "2750"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.SATELLITE}
@@ -178,7 +171,7 @@ class UCF101(LabelledSet):
     """Middle frames of videos of actions (Soomro et al., 2012, arXiv:1212.0402)."""
 
     name: ClassVar[str] = "ucf101"
-    title: ClassVar[str] = "UCF101"
+    manifest: ClassVar[Manifest] = manifest_of("ucf101")
     split_file: ClassVar[str] = "split_zhou_UCF101.json"
     images: ClassVar[str] = "UCF-101-midframes"
     templates: ClassVar[Mapping[str, tuple[str, ...]]] = {"coop": templates.ACTIONS}

@@ -13,6 +13,7 @@ from harness.plugin import (
     Asker,
     Example,
     Generation,
+    Manifest,
     Metric,
     Profile,
     Sample,
@@ -21,7 +22,8 @@ from harness.plugin import (
     hookimpl,
 )
 from harness_tasks.annotation_files import first_existing
-from harness_tasks.nlvr2_files import IMAGES, TRUTH_PROMPT, Statement, read_statements
+from harness_tasks.manifests import manifest_of
+from harness_tasks.nlvr2_files import TRUTH_PROMPT, Statement, read_statements
 
 FILES = ("test1.json", "dev.json")
 #: What texts and verdicts mean.
@@ -32,6 +34,7 @@ class NLVR2:
     """Accuracy on the public test sentences; an answer that is neither yes nor no is wrong."""
 
     name: ClassVar[str] = "nlvr2"
+    manifest: ClassVar[Manifest] = manifest_of("nlvr2")
     metric: ClassVar[Metric] = Metric(name="accuracy", unit="%", scale=100, is_correctness=True)
     profiles: ClassVar[tuple[Profile, ...]] = (
         Profile(name="lavis", needs=("judge",), prompt="{}"),
@@ -64,12 +67,6 @@ class NLVR2:
                 float(VERDICTS.get(str(output).strip(" .").lower(), "") == example.references[0])
                 for output, example in zip(outputs, examples, strict=True)
             ]
-        )
-
-    def instructions(self) -> str:
-        return (
-            f"NLVR2: get test1.json from https://github.com/lil-lab/nlvr (nlvr2/data) and the "
-            f"images by its form, and put the file and the folder {IMAGES}/ into one folder"
         )
 
 

@@ -11,10 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.plugin import Example, InputError, Profile, Scores, Task, hookimpl
+from harness.plugin import Example, InputError, Manifest, Profile, Scores, Task, hookimpl
 from harness_tasks import lavis, lmms_eval
+from harness_tasks.manifests import manifest_of
 from harness_tasks.metrics.vqa_accuracy import Rule
-from harness_tasks.open_questions import SPLIT, OpenQuestions
+from harness_tasks.open_questions import OpenQuestions
 
 SPACY_MODEL = "en_core_web_sm"
 #: Parts of speech whose words LAVIS replaces by their lemma (blip2_t5.py, ``_lemmatize``).
@@ -26,6 +27,7 @@ class OKVQA(OpenQuestions):
     """VQA accuracy on the validation questions."""
 
     name: ClassVar[str] = "okvqa"
+    manifest: ClassVar[Manifest] = manifest_of("okvqa")
     profiles: ClassVar[tuple[Profile, ...]] = (
         *lavis.short_answers("official"),
         *lavis.short_answers("lavis"),
@@ -55,13 +57,6 @@ class OKVQA(OpenQuestions):
         if profile.name == "official" and why_no_lemmas():
             return replace(scores, absent={LEMMATISED_ACCURACY: why_no_lemmas()})
         return scores
-
-    def instructions(self) -> str:
-        return (
-            f"OK-VQA: get the testing questions and annotations from https://okvqa.allenai.org and "
-            f"COCO's val2014 images, and put {self.questions}, {self.annotations} and the folder "
-            f"{SPLIT}/ into one folder"
-        )
 
 
 def why_no_lemmas() -> str:

@@ -15,6 +15,7 @@ from harness.plugin import (
     DataError,
     Example,
     InputError,
+    Manifest,
     Metric,
     Profile,
     Sample,
@@ -23,6 +24,7 @@ from harness.plugin import (
     hookimpl,
 )
 from harness_tasks.annotation_files import first_existing
+from harness_tasks.manifests import manifest_of
 
 #: The usual one goes first.
 WINDOWS = (2048, 4096, 1024, 512, 256, 128, 64)
@@ -32,6 +34,7 @@ class Perplexity:
     """What the text tasks share."""
 
     name: ClassVar[str]
+    manifest: ClassVar[Manifest]
     files: ClassVar[tuple[str, ...]]
     profiles: ClassVar[tuple[Profile, ...]] = tuple(
         Profile(name=f"w{window}", needs=("perplexity",), window=window) for window in WINDOWS
@@ -70,20 +73,16 @@ class WikiText(Perplexity):
     """The WikiText-2 test text (Merity et al., 2016, arXiv:1609.07843)."""
 
     name: ClassVar[str] = "wikitext"
+    manifest: ClassVar[Manifest] = manifest_of("wikitext")
     files: ClassVar[tuple[str, ...]] = ("wiki.test.raw", "wiki.test.tokens")
-
-    def instructions(self) -> str:
-        return "WikiText-2: put wiki.test.raw (or wiki.test.tokens) into one folder"
 
 
 class PennTreebank(Perplexity):
     """The Penn Treebank test text in Mikolov's preparation."""
 
     name: ClassVar[str] = "ptb"
+    manifest: ClassVar[Manifest] = manifest_of("ptb")
     files: ClassVar[tuple[str, ...]] = ("ptb.test.txt",)
-
-    def instructions(self) -> str:
-        return "Penn Treebank: put ptb.test.txt into one folder"
 
 
 @hookimpl

@@ -6,16 +6,18 @@ Goyal et al., "Making the V in VQA Matter", CVPR 2017. Reads the official valida
 from collections.abc import Mapping
 from typing import ClassVar
 
-from harness.plugin import Profile, Task, hookimpl
+from harness.plugin import Manifest, Profile, Task, hookimpl
 from harness_tasks import lavis, lmms_eval
+from harness_tasks.manifests import manifest_of
 from harness_tasks.metrics.vqa_accuracy import Rule
-from harness_tasks.open_questions import SPLIT, OpenQuestions
+from harness_tasks.open_questions import OpenQuestions
 
 
 class VQAv2(OpenQuestions):
     """VQA accuracy on the validation questions, broken down by answer type."""
 
     name: ClassVar[str] = "vqav2"
+    manifest: ClassVar[Manifest] = manifest_of("vqav2")
     profiles: ClassVar[tuple[Profile, ...]] = (
         *lavis.short_answers("lavis"),
         *lavis.short_answers("official"),
@@ -32,13 +34,6 @@ class VQAv2(OpenQuestions):
     }
     questions: ClassVar[str] = "v2_OpenEnded_mscoco_val2014_questions.json"
     annotations: ClassVar[str] = "v2_mscoco_val2014_annotations.json"
-
-    def instructions(self) -> str:
-        return (
-            f"VQAv2: get the validation questions, annotations and COCO val2014 images from "
-            f"https://visualqa.org/download.html and put {self.questions}, {self.annotations} and "
-            f"the folder {SPLIT}/ into one folder"
-        )
 
 
 @hookimpl

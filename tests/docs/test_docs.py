@@ -50,6 +50,17 @@ def test_the_tutorial_plugin_works(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plugins.local_pruners.get("snr").origin == origin
 
 
+def test_the_manifest_of_the_data_page_can_be_followed() -> None:
+    [text] = blocks(ROOT / "docs" / "data.md", "python")
+    found: dict[str, object] = {}
+    exec(text, found)
+
+    assert found["BIRDS"].instructions() == (  # type: ignore[attr-defined]
+        "Birds, test: `harness data fetch birds` gets it, or get it from https://birds.example "
+        "and put birds.json and images/ into that folder"
+    )
+
+
 def commands() -> list[tuple[str, str]]:
     """All ``harness …`` commands of shell blocks."""
     found = []
@@ -78,6 +89,8 @@ def test_every_command_of_the_documents_is_understood(
         arguments = [*arguments, "--dry-run"]
     elif arguments[0] in ("prune", "eval", "leaderboard"):
         arguments = [arguments[0], "--help"]
+    elif arguments[:2] in (["data", "fetch"], ["data", "verify"]):
+        arguments = [*arguments[:2], "--help"]
 
     assert run_command(arguments) == 0
 

@@ -266,4 +266,4 @@ def test_a_missing_folder_is_named_and_instructions_say_where_to_get_it(
 ) -> None:
     with pytest.raises(DataError, match="no such"):
         task.examples(tmp_path / "none", task.profiles[0], letters)
-    assert "folder" in task.instructions()
+    assert "folder" in task.manifest.instructions()

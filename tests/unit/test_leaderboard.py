@@ -177,7 +177,7 @@ def test_mini_full_and_partial_rows_never_share_a_board() -> None:
     evals = [
         eval_record("dense", 90),
         eval_record("dense", 60, edition="full"),
-        eval_record("dense", 61, edition="full", part="@0:400"),
+        eval_record("dense", 61, edition="full", part="@400 #c0ffee"),
     ]
 
     boards = make_boards([], evals, [])

@@ -43,4 +43,6 @@ class ImageFolder(Viewed):
                 target=self.template.format(labelled.names[label]) if self.template else label,
             )
 
-        return SamplePool(len(labelled.images), name, make)
+        return SamplePool(
+            len(labelled.images), name, make, lambda position: str(labelled.images[position][1])
+        )

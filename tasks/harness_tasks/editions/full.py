@@ -7,7 +7,7 @@ from harness.plugin import Edition, EditionInfo, hookimpl
 
 
 class Full:
-    """``<cache>/full/<task>``; a missing folder ends with the task's own instructions."""
+    """``<cache>/full/<task>``; `harness data fetch` fills it."""
 
     name: ClassVar[str] = "full"
 

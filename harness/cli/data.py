@@ -1,0 +1,180 @@
+"""``harness data``: what a task's data is, fetching it, checking it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli import options
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.data.fetch import Fetched
+    from harness.data.plan import Plan
+    from harness.data.verify import Verdict
+
+app = typer.Typer(no_args_is_help=True, help="Plan, fetch and verify the data of tasks.")
+
+TaskNames = Annotated[list[str], typer.Argument(metavar="TASK...", help="Names of tasks.")]
+HubOption = Annotated[
+    bool, typer.Option("--hub", help="Take the hub copy even where official files can be had.")
+]
+PartOption = Annotated[
+    bool, typer.Option("--part", help="The folder holds a part on purpose: counts may differ.")
+]
+#: Faults that are printed; a folder that lost all images has many.
+FAULTS_SHOWN = 20
+FAULTY = 2
+
+
+@app.command("plan")
+def plan(
+    tasks: TaskNames,
+    data: options.DataOption = None,
+    hub: HubOption = False,
+    as_json: options.JsonOption = False,
+) -> int:
+    """Say what is needed, under which licence, what is there and what a fetch would do."""
+    from harness.cli import render
+    from harness.data.plan import make_plan
+
+    plans = [
+        make_plan(task.manifest, folder, from_hub=hub)
+        for task, folder in _tasks_and_folders(tasks, data)
+    ]
+    if as_json:
+        render.print_json(
+            [dataclasses.asdict(made) | {"folder": str(made.folder)} for made in plans]
+        )
+        return 0
+    for made in plans:
+        _print_plan(made)
+    return 0
+
+
+@app.command("fetch")
+def fetch(
+    tasks: TaskNames,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Folder of a hub copy's parquet files.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Where to, instead of <cache>/full/TASK.")
+    ] = None,
+    hub: HubOption = False,
+    part: PartOption = False,
+    as_json: options.JsonOption = False,
+) -> int:
+    """Download the data, or convert a hub copy, into the official layout, and verify it."""
+    from harness.cli.progress import live_report
+    from harness.data.fetch import fetch as fetch_data
+
+    if part and to is None:
+        raise InputError("--part needs --to DIR: a part does not belong where the full data goes")
+    if to is not None and len(tasks) > 1:
+        raise InputError(f"--to {to} takes one task, not {len(tasks)}")
+    given = f"{tasks[0]}={to}" if to is not None else None
+    sound = True
+    for task, folder in _tasks_and_folders(tasks, given):
+        with live_report(task.name) as report:
+            done = fetch_data(task, folder, source=source, from_hub=hub, part=part, report=report)
+        sound &= _print_fetched(done, as_json=as_json)
+    return 0 if sound else FAULTY
+
+
+@app.command("verify")
+def verify(
+    tasks: TaskNames,
+    data: options.DataOption = None,
+    part: PartOption = False,
+    as_json: options.JsonOption = False,
+) -> int:
+    """Check folders: fields, images, counts, and every byte against the lock file.
+
+    A sound folder without a lock file gets one.
+    """
+    from harness.cli.progress import live_report
+    from harness.data.verify import verify as verify_folder
+
+    if part and data is None:
+        raise InputError("--part needs --data: a part does not lie where the full data goes")
+    sound = True
+    for task, folder in _tasks_and_folders(tasks, data):
+        with live_report(task.name) as report:
+            verdict = verify_folder(task, folder, part=part, report=report)
+        sound &= _print_verdict(verdict, as_json=as_json)
+    return 0 if sound else FAULTY
+
+
+def _tasks_and_folders(names: list[str], data: str | None) -> list[tuple[Any, Path]]:
+    from harness import notation
+    from harness.data.folders import locate
+    from harness.plugin.manager import load_plugins
+    from harness.spec import DataSpec
+    from harness.tasks import find_task
+
+    plugins = load_plugins()
+    spec = DataSpec(**notation.parse_data(data))
+    tasks = [find_task(name, plugins)[1] for name in names]
+    cache = options.cache_folder()
+    return [(task, locate(task.name, spec, "full", cache, plugins).path) for task in tasks]
+
+
+def _print_plan(plan: Plan) -> None:
+    from rich.table import Table
+
+    from harness.cli.render import stdout
+
+    table = Table(title=f"{plan.task}: {plan.title}", title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    size = "" if plan.examples is None else f"{plan.examples:,}"
+    for head, text in (
+        ("folder", str(plan.folder)),
+        ("items", size or "not known"),
+        ("licence", plan.licence),
+        ("page", plan.page),
+        ("lock file", plan.lock),
+        *((file.path, file.state + _size(file.size)) for file in plan.files),
+        *(("hub copy", copy) for copy in plan.copies),
+    ):
+        table.add_row(head, text)
+    console = stdout()
+    console.print(table)
+    console.print(plan.instructions, markup=False, soft_wrap=True)
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f" ({size / 2**20:.1f} MiB)"
+
+
+def _print_fetched(done: Fetched, *, as_json: bool) -> bool:
+    sound = _print_verdict(done.verdict, as_json=as_json)
+    if done.lacks and not as_json:
+        typer.echo(f"  the hub copy lacks {done.lacks}")
+    return sound
+
+
+def _print_verdict(verdict: Verdict, *, as_json: bool) -> bool:
+    from harness.cli.render import print_json
+
+    if as_json:
+        print_json(dataclasses.asdict(verdict) | {"folder": str(verdict.folder)})
+        return verdict.is_sound
+    if not verdict.is_sound:
+        for problem in verdict.problems[:FAULTS_SHOWN]:
+            typer.echo(f"error: {problem}", err=True)
+        more = len(verdict.problems) - FAULTS_SHOWN
+        if more > 0:
+            typer.echo(f"error: and {more:,} more", err=True)
+        return False
+    part = ", a part" if verdict.is_part else ""
+    typer.echo(
+        f"{verdict.task}: sound, {verdict.examples:,} items{part}, "
+        f"digest {verdict.digest[:12]}, {verdict.source}, in {verdict.folder}"
+        + (f"; {verdict.note}" if verdict.note else "")
+    )
+    return True

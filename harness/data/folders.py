@@ -1,0 +1,73 @@
+"""Where a task's folder is, and which files of it count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.plugin import EditionInfo, Manifest, OfficialFile
+from harness.plugin.manager import Plugins
+from harness.spec import DataSpec
+
+#: The lock file, beside the data.
+LOCK = "harness-lock.json"
+#: Told what is at hand, how much of it is done, and how much there is (0 = not known).
+Report = Callable[[str, int, int], None]
+
+
+def locate(task: str, data: DataSpec, edition: str, cache: Path, plugins: Plugins) -> EditionInfo:
+    """Where a task's folder is or would be.
+
+    Args:
+        edition: The one to take if the spec names none.
+
+    Raises:
+        InputError: The edition has no such task.
+    """
+    base = task.partition(":")[0]
+    if base in data.folders:
+        return EditionInfo(path=data.folders[base], label="folder")
+    if data.root is not None:
+        return EditionInfo(path=data.root / base, label="folder")
+    name = data.edition or edition
+    found = plugins.editions.get(name).given().provide(base, cache)
+    if found is None:
+        raise InputError(
+            f"edition {name} has no task {base}; give its folder with --data {base}=DIR"
+        )
+    return found
+
+
+def is_there(file: OfficialFile, folder: Path) -> bool:
+    """Whether a file, or a folder that holds something, is there."""
+    path = folder / file.path
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+
+def missing_files(manifest: Manifest, folder: Path) -> list[OfficialFile]:
+    """What the folder lacks of the layout that a fetch makes, unless another one is complete."""
+    missing = [
+        [file for file in layout if not is_there(file, folder)] for layout in manifest.layouts()
+    ]
+    return missing[0] if all(missing) else []
+
+
+def miscount(manifest: Manifest, folder: Path, examples: int) -> str:
+    """What is wrong with the number of items in a folder; only the layout of a fetch is known."""
+    wanted = manifest.examples
+    is_known = wanted is not None and all(is_there(file, folder) for file in manifest.required)
+    return f"{examples:,} items, not {wanted:,}" if is_known and examples != wanted else ""
+
+
+def layout_files(manifest: Manifest, folder: Path) -> list[str]:
+    """Relative paths of all files that the layout names, in order; hidden ones do not count."""
+    return sorted({path for file in manifest.files for path in _files_under(folder, file.path)})
+
+
+def _files_under(folder: Path, name: str) -> Iterator[str]:
+    path = folder / name
+    found = path.rglob("*") if path.is_dir() else [path]
+    for file in found:
+        if file.is_file() and not file.name.startswith("."):
+            yield file.relative_to(folder).as_posix()

@@ -1,0 +1,175 @@
+"""Hub copies: their parquet files, from a local folder or from the hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from harness.data.folders import Report
+from harness.errors import DataError, InputError
+from harness.plugin import HubCopy, HubTable, Manifest
+
+#: Rows in memory at a time; a row may hold an image.
+ROWS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenCopy:
+    """A hub copy whose files are on this machine."""
+
+    copy: HubCopy
+    tables: ParquetTables
+    source: str
+    """Where it is from, for the lock file."""
+
+
+class ParquetTables:
+    """`HubTables` on local parquet files; needs pyarrow."""
+
+    def __init__(self, copy: HubCopy, files: Mapping[str, Sequence[Path]]) -> None:
+        self._columns = {table.name: table.columns for table in copy.tables}
+        self._files = files
+
+    def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
+        for path in self._files[table]:
+            number = 0
+            for batch in _parquet(path).iter_batches(batch_size=ROWS):
+                for row in batch.to_pylist():
+                    yield _complete(row, self._columns[table], path, number)
+                    number += 1
+
+    def class_names(self, table: str, column: str) -> Sequence[str]:
+        metadata = _parquet(self._files[table][0]).schema_arrow.metadata or {}
+        features = json.loads(metadata.get(b"huggingface", b"{}"))
+        described = features.get("info", {}).get("features", {}).get(column, {})
+        return [str(name) for name in described.get("names", [])]
+
+
+def _complete(
+    row: Mapping[str, Any], columns: Sequence[str], path: Path, number: int
+) -> Mapping[str, Any]:
+    for column in columns:
+        value = row[column]
+        if value is None or (isinstance(value, dict) and value.get("bytes", b"") is None):
+            raise DataError(path, f"column {column!r} is empty", f"row {number}")
+    return row
+
+
+def open_local(manifest: Manifest, folder: Path, *, part: bool) -> OpenCopy:
+    """The first of the manifest's copies whose files are under `folder`.
+
+    Raises:
+        InputError: The task has no hub copy that could be converted.
+        DataError: A file, a column or rows are missing; it names them.
+    """
+    if not folder.is_dir():
+        raise DataError(folder, "no such folder")
+    if not manifest.hub:
+        raise InputError(
+            f"{manifest.task} has no hub copy to convert; {manifest.by_hand('its folder')}"
+        )
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.parquet"))]
+    for copy in manifest.hub:
+        if all(_files_of(table, names) for table in copy.tables):
+            tables = _open(copy, folder, names, part=part)
+            return OpenCopy(copy=copy, tables=tables, source=f"local files of {copy.repo}")
+    wanted = " or ".join(
+        ", ".join(_pattern(table) for table in copy.tables) for copy in manifest.hub
+    )
+    raise DataError(folder, f"holds {len(names)} parquet files, none of them {wanted}")
+
+
+def open_remote(manifest: Manifest, store: Path, report: Report, *, part: bool) -> OpenCopy:
+    """Download the first copy that can be had, under any of its names.
+
+    No token is sent unless a copy is gated.
+
+    Raises:
+        ConnectionError: None can be had; it says why.
+        DataError: What was loaded is not what the manifest says.
+    """
+    reasons = []
+    named = [(copy, repo) for copy in manifest.hub for repo in (copy.repo, *copy.aliases)]
+    for copy, repo in named:
+        root = store / repo.replace("/", "--")
+        try:
+            source, names = _download(repo, copy, root, report)
+        except (OSError, ValueError) as error:
+            first = str(error).strip().partition("\n")[0]
+            reasons.append(f"{repo}: {first or type(error).__name__}")
+        else:
+            return OpenCopy(copy=copy, tables=_open(copy, root, names, part=part), source=source)
+    raise ConnectionError("; ".join(reasons))
+
+
+def _download(repo: str, copy: HubCopy, store: Path, report: Report) -> tuple[str, list[str]]:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    token = None if copy.gated else False
+    pinned = copy.revision if repo == copy.repo and copy.revision else None
+    info = HfApi(token=token).dataset_info(repo, revision=pinned)
+    offered = [sibling.rfilename for sibling in info.siblings]
+    names = sorted({name for table in copy.tables for name in _files_of(table, offered)})
+    if not names:
+        raise ValueError(f"holds no {', '.join(_pattern(table) for table in copy.tables)}")
+    for done, name in enumerate(names):
+        report(f"{repo} {PurePosixPath(name).name}", done, len(names))
+        hf_hub_download(
+            repo, name, repo_type="dataset", revision=info.sha, local_dir=store, token=token
+        )
+    return f"hub {repo}@{info.sha}", names
+
+
+def _pattern(table: HubTable) -> str:
+    return f"{table.config}/{table.split}-*.parquet".lstrip("/")
+
+
+def _files_of(table: HubTable, names: Sequence[str]) -> list[str]:
+    """Those of a table: ``[config/]split-….parquet`` or ``[config/]split/….parquet``."""
+    return [name for name in sorted(names) if _belongs(PurePosixPath(name), table)]
+
+
+def _belongs(path: PurePosixPath, table: HubTable) -> bool:
+    *folders, _ = path.parts
+    in_split = table.split in (path.stem, *folders) or path.stem.startswith(f"{table.split}-")
+    in_config = not table.config or table.config in folders
+    return path.suffix == ".parquet" and in_split and in_config
+
+
+def _open(copy: HubCopy, root: Path, names: Sequence[str], *, part: bool) -> ParquetTables:
+    files = {table.name: [root / n for n in _files_of(table, names)] for table in copy.tables}
+    for table in copy.tables:
+        _check(table, files[table.name], copy, part=part)
+    return ParquetTables(copy, files)
+
+
+def _check(table: HubTable, paths: Sequence[Path], copy: HubCopy, *, part: bool) -> None:
+    rows = 0
+    for path in paths:
+        opened = _parquet(path)
+        columns = opened.schema_arrow.names
+        for column in table.columns:
+            if column not in columns:
+                raise DataError(path, f"column {column!r} is missing; it has {', '.join(columns)}")
+        rows += opened.metadata.num_rows
+    if table.rows is not None and rows != table.rows and not part:
+        raise DataError(
+            paths[0].parent,
+            f"{rows:,} rows in the files of {_pattern(table)}, not the {table.rows:,} of "
+            f"{copy.repo}; if they are a part on purpose, say --part",
+        )
+
+
+def _parquet(path: Path) -> Any:
+    try:
+        from pyarrow import ArrowInvalid
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise InputError("hub copies need pyarrow: pip install 'harness[data]'") from None
+    try:
+        return ParquetFile(path)
+    except ArrowInvalid as error:
+        raise DataError(path, f"not a readable parquet file ({error})") from None

@@ -1,0 +1,85 @@
+"""Say what a task's data is, what of it is there, and what a fetch would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.folders import is_there
+from harness.data.lock import read_lock
+from harness.plugin import HubCopy, Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """One file or folder of the layout."""
+
+    path: str
+    state: str
+    """``there``, or what a fetch would do about it."""
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What `harness data fetch` would do for one task."""
+
+    task: str
+    title: str
+    folder: Path
+    licence: str
+    examples: int | None
+    page: str
+    files: tuple[PlannedFile, ...]
+    lock: str
+    """What the lock file says, or that there is none."""
+    copies: tuple[str, ...]
+    instructions: str
+
+
+def make_plan(manifest: Manifest, folder: Path, *, from_hub: bool) -> Plan:
+    """Look what is there; nothing is loaded."""
+    lock = read_lock(folder)
+    return Plan(
+        task=manifest.task,
+        title=manifest.title,
+        folder=folder,
+        licence=manifest.licence or "not known",
+        examples=manifest.examples,
+        page=manifest.page,
+        files=tuple(
+            PlannedFile(
+                path=file.path,
+                state="there"
+                if is_there(file, folder)
+                else _action(manifest, file.url, from_hub=from_hub),
+                size=file.size,
+            )
+            for file in manifest.required
+        ),
+        lock=f"{lock.examples:,} items, digest {lock.digest[:12]}, from {lock.source}"
+        if lock
+        else "none",
+        copies=tuple(_describe(copy) for copy in manifest.hub),
+        instructions=manifest.instructions(),
+    )
+
+
+def _action(manifest: Manifest, url: str, *, from_hub: bool) -> str:
+    if url and not (from_hub and manifest.hub):
+        return f"download {url}"
+    return f"convert {manifest.hub[0].repo}" if manifest.hub else "by hand"
+
+
+def _describe(copy: HubCopy) -> str:
+    """One line about a hub copy."""
+    names = " = ".join((copy.repo, *copy.aliases))
+    rows = ", ".join(
+        f"{table.config + '/' if table.config else ''}{table.split}"
+        + (f" {table.rows:,} rows" if table.rows is not None else "")
+        for table in copy.tables
+    )
+    revision = copy.revision or "revision not pinned, recorded when fetched"
+    gated = "; gated: `hf auth login` first" if copy.gated else ""
+    lacks = f"; lacks {copy.lacks}" if copy.lacks else ""
+    return f"{names} ({rows}; {revision}{gated}{lacks})"

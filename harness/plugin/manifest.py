@@ -1,0 +1,160 @@
+"""Where a task's real data comes from, what its folder holds, and how that is told to people.
+
+A manifest is data: a task has one as its ``manifest``, written as a TOML file or in place. What is
+not known is left out; `harness data fetch` and `verify` measure it and keep it in a lock file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfficialFile:
+    """A file or a folder (its path ends with ``/``) of the official layout."""
+
+    path: str
+    """Relative to the task's folder."""
+    url: str = ""
+    """Where to download it, or the zip or tar archive that holds it; empty = only by hand."""
+    member: str = ""
+    """Its name inside the archive, if that is not `path`."""
+    size: int | None = None
+    """Bytes of the download."""
+    sha256: str = ""
+    """Of the download."""
+    lines: int | None = None
+    """Of a text file."""
+    layout: str = ""
+    """Name of another layout, which is read as well; empty = that which a fetch makes."""
+    optional: bool = False
+    """Whether the layout does without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubTable:
+    """One split of a hub copy, as parquet files ``[config/]split-*.parquet``."""
+
+    split: str
+    columns: tuple[str, ...]
+    """Those that the conversion needs, in the order that it expects."""
+    name: str = "rows"
+    """What the conversion calls it."""
+    config: str = ""
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubCopy:
+    """A copy on the Hugging Face hub, which is converted into the official layout."""
+
+    repo: str
+    tables: tuple[HubTable, ...]
+    convert: str
+    """``module:function``, called with `HubTables`, the folder to write to and this copy."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the same content, tried in turn."""
+    revision: str = ""
+    """Commit of `repo`; empty = not pinned, what was fetched is written into the lock file."""
+    gated: bool = False
+    """Whether its terms have to be accepted with an account."""
+    lacks: str = ""
+    """What the official data has and this copy has not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A task's data: official layout, copies, licence and size."""
+
+    task: str
+    title: str
+    page: str
+    """Where people find it."""
+    licence: str = ""
+    examples: int | None = None
+    """How many items the whole evaluation split gives, in the layout that a fetch makes."""
+    files: tuple[OfficialFile, ...] = ()
+    hub: tuple[HubCopy, ...] = ()
+    gated: bool = False
+    """Whether the official files need an account or a form."""
+    note: str = ""
+    """A sentence on what to mind."""
+
+    @property
+    def required(self) -> list[OfficialFile]:
+        """What a fetch has to bring."""
+        return self.layouts()[0]
+
+    def layouts(self) -> list[list[OfficialFile]]:
+        """The files that a folder has to hold, of the layout that a fetch makes and of others."""
+        names = dict.fromkeys(["", *(file.layout for file in self.files)])
+        return [
+            [file for file in self.files if file.layout == name and not file.optional]
+            for name in names
+        ]
+
+    @property
+    def is_fetchable(self) -> bool:
+        return bool(self.hub) or all(file.url for file in self.required)
+
+    def instructions(self) -> str:
+        """One message: where to get the data, where to put it, which command does both."""
+        way = f"`harness data fetch {self.task}` gets it, or " if self.is_fetchable else ""
+        return f"{self.title}: {way}{self.by_hand('that folder')}"
+
+    def by_hand(self, folder: str) -> str:
+        """The way without that command, and what to mind."""
+        layouts = [_listed([file.path for file in files]) for files in self.layouts() if files]
+        put = f" and put {', or '.join(layouts)} into {folder}" if layouts else ""
+        sentences = [f"get it from {self.page}{put}", _gate(self), self.note]
+        return ". ".join(sentence.rstrip(".") for sentence in sentences if sentence)
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _gate(manifest: Manifest) -> str:
+    if not manifest.gated:
+        return ""
+    gated = [copy.repo for copy in manifest.hub if copy.gated]
+    account = f"; for {gated[0]} on the hub that is `hf auth login`" if gated else ""
+    return f"Its terms have to be accepted with an account first{account}"
+
+
+class HubTables(Protocol):
+    """A hub copy that is open for reading; columns and row counts are checked."""
+
+    def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
+        """The rows, one after the other; an image is ``{"bytes": …, "path": …}``."""
+        ...
+
+    def class_names(self, table: str, column: str) -> Sequence[str]:
+        """The names of a column of class indices; empty where the files do not say them."""
+        ...
+
+
+def read_manifest(path: Path) -> Manifest:
+    """A manifest from a TOML file, whose keys are the fields above.
+
+    Raises:
+        DataError: A key is unknown, missing or of the wrong type.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+    strict = with_config(ConfigDict(extra="forbid"))
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return TypeAdapter(strict(Manifest)).validate_python(content)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise DataError(path, f"not readable as TOML ({error})") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise DataError(path, fault["msg"], ".".join(map(str, fault["loc"]))) from None
