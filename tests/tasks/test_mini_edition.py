@@ -5,9 +5,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from harness_tasks.captioning import NoCaps
 from harness_tasks.editions.mini import Mini, MiniCalibration
@@ -17,6 +15,7 @@ from harness_tasks.editions.mini.splits import evaluation_splits, training_scene
 from harness_tasks.metrics.captions import score_captions
 from harness_tasks.metrics.vqa_accuracy import vqa_accuracy
 from harness_tasks.vqav2 import VQAv2
+from tests.tasks.digests import digest_of
 
 #: Pixels and texts of the evaluation splits; a change of them is a new VERSION of the edition.
 PINNED = "fddb9e5a4923a6829e1155193d39cce9abd8e68be6f23a00dac7406c9327b6b8"
@@ -30,15 +29,7 @@ def root(cache: Path) -> Path:
 
 
 def test_the_evaluation_splits_are_pinned(root: Path) -> None:
-    hasher = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        hasher.update(path.relative_to(root).as_posix().encode())
-        if path.suffix == ".png":
-            hasher.update(np.asarray(Image.open(path)).tobytes())
-        else:
-            hasher.update(path.read_bytes())
-
-    assert hasher.hexdigest() == PINNED
+    assert digest_of(root) == PINNED
 
 
 def test_no_scene_is_in_two_splits() -> None:

@@ -26,9 +26,19 @@ class Mini:
     name: ClassVar[str] = "mini"
 
     def provide(self, task: str, cache: Path) -> EditionInfo | None:
-        if task not in TASKS:
-            return None
-        return EditionInfo(path=mini_root(cache) / task, label="mini", version=VERSION)
+        path = _task_folder(task, cache)
+        return None if path is None else EditionInfo(path=path, label="mini", version=VERSION)
+
+
+def _task_folder(task: str, cache: Path) -> Path | None:
+    """The task's folder, made on first use; tasks that came later each have a root of their own."""
+    from harness_tasks.editions.mini.further import SPLITS, write_split
+
+    if task in TASKS:
+        return mini_root(cache) / task
+    if task in SPLITS:
+        return _made_once(cache, f"mini-{VERSION}-{task}", partial(write_split, task))
+    return None
 
 
 class MiniCalibration:
@@ -103,7 +113,7 @@ def mini_root(cache: Path) -> Path:
 
 def mini_train_root(cache: Path) -> Path:
     """The folder that holds ``train``."""
-    from harness_tasks.editions.mini.folders import write_train_split
+    from harness_tasks.editions.mini.training import write_train_split
 
     return _made_once(
         cache, f"mini-{VERSION}-train", partial(write_train_split, count=TRAIN_IMAGES)

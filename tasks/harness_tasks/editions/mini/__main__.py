@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from harness_tasks.editions.mini.folders import write_evaluation, write_train_split
+from harness_tasks.editions.mini.folders import write_evaluation
+from harness_tasks.editions.mini.training import write_train_split
 
 
 def main() -> None:

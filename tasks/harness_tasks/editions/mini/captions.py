@@ -54,14 +54,34 @@ WRITERS = (
     Writer(openings=_THERE, closings=("and the background is {}", "and all behind is {}")),
     Writer(openings=("", *_THERE), closings=("on a plain {} background", "on a {} background")),
 )
+#: Writers for retrieval: they name every thing with nearly all that tells it from others.
+PRECISE = tuple(
+    Writer(
+        openings=openings,
+        closings=closings,
+        most=4,
+        size=0.8,
+        color=1,
+        texture=1,
+        place=0.4,
+        synonym=synonym,
+    )
+    for openings, closings, synonym in (
+        (("",), ("on a {} background",), 0),
+        (_THERE, ("and the background is {}",), 0),
+        (_PICTURE, _BEHIND, 1),
+        (("an image showing", "this shows"), ("against a {} background",), 0),
+        (("we see", "i see"), ("on a {} surface", "on a {} floor"), 1),
+    )
+)
 
 
-def write(scene: Scene, writer: Writer, draw: Draw) -> str:
-    """One caption of 8 to 14 words, lower case."""
+def write(scene: Scene, writer: Writer, draw: Draw, longest: int = LONGEST) -> str:
+    """One caption of 8 to `longest` words, lower case."""
     for attempt in range(ATTEMPTS):
         # The later the attempt, the more a short scene is told of and the fewer things it names.
         text = _compose(scene, writer, draw, most=max(1, writer.most - attempt // 3))
-        if SHORTEST <= len(text.split()) <= LONGEST:
+        if SHORTEST <= len(text.split()) <= longest:
             return text
     thorough = Writer(size=1, color=1, texture=1, place=1, most=1, synonym=writer.synonym)
     return _compose(scene, thorough, draw, most=1)
@@ -75,7 +95,7 @@ def _compose(scene: Scene, writer: Writer, draw: Draw, most: int) -> str:
     words = [draw.choice(writer.openings)]
     for previous, thing in zip([None, *named], named, strict=False):
         if previous is not None:
-            words.append(_relation(previous, thing) if draw.chance(writer.relation) else "and")
+            words.append(relation(previous, thing) if draw.chance(writer.relation) else "and")
         words.append(_phrase(thing, writer, draw))
     if left_out > 0 and draw.chance(0.5):
         words.append("and another shape" if left_out == 1 else "and other shapes")
@@ -93,16 +113,19 @@ def _phrase(thing: Thing, writer: Writer, draw: Draw) -> str:
         words.append(thing.color)
     words.append(_word(thing.shape, writer))
     if draw.chance(writer.place):
-        place = PLACES[thing.cell]
-        words.append("in the center" if place == "center" else f"at the {place}")
+        words.append(at(PLACES[thing.cell]))
     return " ".join(words).replace("a arrow", "an arrow")
+
+
+def at(place: str) -> str:
+    return "in the center" if place == "center" else f"at the {place}"
 
 
 def _word(word: str, writer: Writer) -> str:
     return SYNONYMS[word][writer.synonym] if word in SYNONYMS else word
 
 
-def _relation(first: Thing, second: Thing) -> str:
+def relation(first: Thing, second: Thing) -> str:
     if first.row != second.row:
         return "above" if first.row < second.row else "below"
     return "left of" if first.column < second.column else "right of"

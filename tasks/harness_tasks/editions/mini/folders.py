@@ -11,7 +11,7 @@ from harness_tasks.editions.mini.captions import WRITERS, describe, write
 from harness_tasks.editions.mini.questions import TEMPLATES, Question, annotate, ask
 from harness_tasks.editions.mini.raster import SIZE, rasterise
 from harness_tasks.editions.mini.scene import Draw, Scene
-from harness_tasks.editions.mini.splits import evaluation_splits, training_scenes
+from harness_tasks.editions.mini.splits import evaluation_splits
 
 #: How many writers describe an image; the one after them is the oracle, never a reference.
 REFERENCES = 10
@@ -37,11 +37,11 @@ def write_vqa(
             annotations.append({**key, **_annotation(question, annotate(question, draw))})
     header = {"info": INFO, "license": {}, "data_type": "mscoco", "data_subtype": coco_split}
     names = {"task_type": "Open-Ended", **header}
-    _dump(
+    dump_json(
         folder / f"v2_OpenEnded_mscoco_{coco_split}_questions.json",
         {**names, "questions": questions},
     )
-    _dump(
+    dump_json(
         folder / f"v2_mscoco_{coco_split}_annotations.json", {**header, "annotations": annotations}
     )
 
@@ -64,19 +64,23 @@ def write_coco_captions(path: Path, texts: Iterable[tuple[int, str]], images: li
         {"image_id": image_id, "id": number, "caption": caption}
         for number, (image_id, caption) in enumerate(texts)
     ]
-    _dump(path, {"info": INFO, "licenses": [], "images": images, "annotations": annotations})
+    dump_json(path, {"info": INFO, "licenses": [], "images": images, "annotations": annotations})
 
 
 def write_images(folder: Path, scenes: Iterable[Scene], pattern: str) -> list[Json]:
     """PNG files named by `pattern` from the image id; returns COCO's image entries."""
-    folder.mkdir(parents=True, exist_ok=True)
     entries: list[Json] = []
     for image_id, scene in enumerate(scenes, start=1):
         name = pattern.format(image_id)
-        # Stored, not deflated: the same bytes whatever the version of zlib.
-        Image.fromarray(rasterise(scene)).save(folder / name, compress_level=0)
+        write_image(folder / name, scene)
         entries.append({"id": image_id, "file_name": name, "height": SIZE, "width": SIZE})
     return entries
+
+
+def write_image(path: Path, scene: Scene) -> None:
+    """A PNG file; stored, not deflated: the same bytes whatever the version of zlib."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rasterise(scene)).save(path, compress_level=0)
 
 
 def write_evaluation(root: Path) -> None:
@@ -104,7 +108,7 @@ def _write_nocaps(folder: Path, scenes: Sequence[Scene]) -> None:
     ]
     write_coco_captions(folder / "nocaps_val_4500_captions.json", texts, images)
     oracle = Draw("nocaps oracle")
-    _dump(
+    dump_json(
         folder / "oracle_captions.json",
         [
             {"image_id": image_id, "caption": write(scene, WRITERS[REFERENCES], oracle)}
@@ -113,8 +117,11 @@ def _write_nocaps(folder: Path, scenes: Sequence[Scene]) -> None:
     )
 
 
-def write_training(folder: Path, scenes: Sequence[Scene], seed: str, per_type: int) -> None:
-    """Questions for all scenes, captions of the in-domain ones, descriptions, in COCO's names."""
+def write_training(folder: Path, scenes: Sequence[Scene], seed: str, per_type: int) -> list[Json]:
+    """Questions for all scenes, captions of the in-domain ones, descriptions, in COCO's names.
+
+    Returns COCO's image entries.
+    """
     images = write_images(folder / "train2014", scenes, "COCO_train2014_{:012d}.png")
     write_vqa(folder, scenes, "train2014", Draw(f"{seed} questions"), per_type)
     draw = Draw(f"{seed} captions")
@@ -127,13 +134,9 @@ def write_training(folder: Path, scenes: Sequence[Scene], seed: str, per_type: i
     write_coco_captions(folder / "captions_train2014.json", captions, images)
     descriptions = [(image_id, describe(scene)) for image_id, scene in enumerate(scenes, start=1)]
     write_coco_captions(folder / "descriptions_train2014.json", descriptions, images)
+    return images
 
 
-def write_train_split(root: Path, count: int) -> None:
-    """The folder ``train`` under `root`: what the bundled models were trained on."""
-    write_training(root / "train", list(training_scenes(count)), "train", per_type=3)
-
-
-def _dump(path: Path, content: Any) -> None:
+def dump_json(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")

@@ -58,7 +58,12 @@ def plural(shape: str) -> str:
     return shape + ("es" if shape == "cross" else "s")
 
 
-def _unique(scene: Scene, attribute: str) -> list[Thing]:
+def indefinite(noun: str) -> str:
+    """The noun with its article."""
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def unique_by(scene: Scene, attribute: str) -> list[Thing]:
     counts = Counter(getattr(thing, attribute) for thing in scene.things)
     return [thing for thing in scene.things if counts[getattr(thing, attribute)] == 1]
 
@@ -78,7 +83,7 @@ def _is_there(scene: Scene, draw: Draw) -> Question | None:
 
 
 def _is_size(scene: Scene, draw: Draw) -> Question | None:
-    things = _unique(scene, "shape")
+    things = unique_by(scene, "shape")
     if not things:
         return None
     thing, size = draw.choice(things), draw.choice(SIZES)
@@ -87,7 +92,7 @@ def _is_size(scene: Scene, draw: Draw) -> Question | None:
 
 
 def _is_left(scene: Scene, draw: Draw) -> Question | None:
-    things = _unique(scene, "shape")
+    things = unique_by(scene, "shape")
     pairs = [(a, b) for a in things for b in things if a.column != b.column]
     if not pairs:
         return None
@@ -138,7 +143,7 @@ def _of_wanted_count(counts: Counter[str], words: tuple[str, ...], draw: Draw) -
 
 
 def _color_of(scene: Scene, draw: Draw) -> Question | None:
-    things = _unique(scene, "shape")
+    things = unique_by(scene, "shape")
     if not things:
         return None
     thing = draw.choice(things)
@@ -147,7 +152,7 @@ def _color_of(scene: Scene, draw: Draw) -> Question | None:
 
 
 def _shape_of(scene: Scene, draw: Draw) -> Question | None:
-    things = _unique(scene, "color")
+    things = unique_by(scene, "color")
     if not things:
         return None
     thing = draw.choice(things)
@@ -160,7 +165,7 @@ def _neighbour(scene: Scene, draw: Draw) -> Question | None:
     by_cell = {thing.cell: thing for thing in scene.things}
     pairs = [
         (words, by_cell[cell], thing)
-        for thing in _unique(scene, "shape")
+        for thing in unique_by(scene, "shape")
         for words, cell, beside in (
             ("left of", thing.cell - 1, thing.column > 0),
             ("right of", thing.cell + 1, thing.column < GRID - 1),
@@ -177,7 +182,7 @@ def _neighbour(scene: Scene, draw: Draw) -> Question | None:
 
 
 def _where_is(scene: Scene, draw: Draw) -> Question | None:
-    things = _unique(scene, "shape")
+    things = unique_by(scene, "shape")
     if not things:
         return None
     thing = draw.choice(things)
@@ -191,7 +196,7 @@ def _background(scene: Scene, draw: Draw) -> Question | None:
 
 
 def _texture_of(scene: Scene, draw: Draw) -> Question | None:
-    things = _unique(scene, "shape")
+    things = unique_by(scene, "shape")
     if not things:
         return None
     texture = draw.choice(TEXTURES)
