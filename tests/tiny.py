@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     Blip2Config,
     Blip2ForConditionalGeneration,
@@ -18,12 +18,16 @@ from transformers import (
     BlipImageProcessorPil,
     BlipTextConfig,
     BlipVisionConfig,
+    CLIPConfig,
+    CLIPModel,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     OPTConfig,
     PreTrainedTokenizerFast,
+    SiglipConfig,
+    SiglipModel,
     T5Config,
     ViTConfig,
     ViTForImageClassification,
@@ -36,11 +40,19 @@ SPECIAL = ["<pad>", "</s>", "<unk>", "<image>", "<s>"]
 SIDE = 32
 
 
-def save_tokenizer(folder: Path) -> int:
-    """A word-level tokenizer; returns the size of its vocabulary."""
+def save_tokenizer(folder: Path, *, ends: bool = False) -> int:
+    """A word-level tokenizer; returns the size of its vocabulary.
+
+    Args:
+        ends: Whether it puts </s> behind every text.
+    """
     vocabulary = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    if ends:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="$A </s>", special_tokens=[("</s>", vocabulary["</s>"])]
+        )
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
@@ -210,6 +222,39 @@ def vit(folder: Path) -> None:
     spread(ViTForImageClassification(config)).save_pretrained(folder)
 
 
+def two_towers(vocabulary: int) -> dict:
+    """Sizes of CLIP's and SigLIP's towers."""
+    size = {
+        "hidden_size": 24,
+        "intermediate_size": 40,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    return {
+        "vision_config": {**size, "image_size": SIDE, "patch_size": 16},
+        "text_config": {
+            **size,
+            "vocab_size": vocabulary,
+            "max_position_embeddings": 8,
+            "bos_token_id": 4,
+            "eos_token_id": 1,
+            "pad_token_id": 0,
+        },
+    }
+
+
+def clip(folder: Path) -> None:
+    save_processor(folder)
+    towers = two_towers(save_tokenizer(folder, ends=True))
+    spread(CLIPModel(CLIPConfig(**towers, projection_dim=16))).save_pretrained(folder)
+
+
+def siglip(folder: Path) -> None:
+    save_processor(folder)
+    towers = two_towers(save_tokenizer(folder, ends=True))
+    spread(SiglipModel(SiglipConfig(**towers))).save_pretrained(folder)
+
+
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "blip2_t5": blip2_t5,
     "blip2_opt": blip2_opt,
@@ -218,6 +263,8 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "llama": llama,
     "gpt2": gpt2,
     "vit": vit,
+    "clip": clip,
+    "siglip": siglip,
 }
 
 

@@ -190,11 +190,19 @@ def identity_files(config: Any, tokenizer: Any = None, processor: Any = None) ->
     content = {key: value for key, value in config.to_dict().items() if key not in PROVENANCE}
     files = {"config": json.dumps(_plain(content), sort_keys=True, default=str)}
     if tokenizer is not None:
-        files["tokenizer"] = tokenizer.backend_tokenizer.to_str()
+        files["tokenizer"] = _tokenizer_text(tokenizer)
     if processor is not None:
         settings = {k: v for k, v in processor.to_dict().items() if "processor" not in k}
         files["images"] = json.dumps(settings, sort_keys=True, default=str)
     return files
+
+
+def _tokenizer_text(tokenizer: Any) -> str:
+    """What the tokenizer does; those without a fast backend are known by their vocabulary."""
+    if hasattr(tokenizer, "backend_tokenizer"):
+        return str(tokenizer.backend_tokenizer.to_str())
+    content = {"kind": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
+    return json.dumps(content, sort_keys=True)
 
 
 def _plain(content: Any) -> Any:
