@@ -18,16 +18,12 @@ from transformers import (
     BlipImageProcessorPil,
     BlipTextConfig,
     BlipVisionConfig,
-    CLIPConfig,
-    CLIPModel,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     OPTConfig,
     PreTrainedTokenizerFast,
-    SiglipConfig,
-    SiglipModel,
     T5Config,
     ViTConfig,
     ViTForImageClassification,
@@ -222,39 +218,6 @@ def vit(folder: Path) -> None:
     spread(ViTForImageClassification(config)).save_pretrained(folder)
 
 
-def two_towers(vocabulary: int) -> dict:
-    """Sizes of CLIP's and SigLIP's towers."""
-    size = {
-        "hidden_size": 24,
-        "intermediate_size": 40,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-    }
-    return {
-        "vision_config": {**size, "image_size": SIDE, "patch_size": 16},
-        "text_config": {
-            **size,
-            "vocab_size": vocabulary,
-            "max_position_embeddings": 8,
-            "bos_token_id": 4,
-            "eos_token_id": 1,
-            "pad_token_id": 0,
-        },
-    }
-
-
-def clip(folder: Path) -> None:
-    save_processor(folder)
-    towers = two_towers(save_tokenizer(folder, ends=True))
-    spread(CLIPModel(CLIPConfig(**towers, projection_dim=16))).save_pretrained(folder)
-
-
-def siglip(folder: Path) -> None:
-    save_processor(folder)
-    towers = two_towers(save_tokenizer(folder, ends=True))
-    spread(SiglipModel(SiglipConfig(**towers))).save_pretrained(folder)
-
-
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "blip2_t5": blip2_t5,
     "blip2_opt": blip2_opt,
@@ -263,8 +226,6 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "llama": llama,
     "gpt2": gpt2,
     "vit": vit,
-    "clip": clip,
-    "siglip": siglip,
 }
 
 

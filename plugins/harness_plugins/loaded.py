@@ -1,14 +1,16 @@
 """What families of transformers' models share, whatever their architecture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness.plugin import Sample
-from harness_plugins.pretrained import identity_files, read_pixels, save_folder
+from harness.plugin import Batch, Sample, Tower
+from harness_plugins.images import image_of, read_pixels, sizes_at
+from harness_plugins.pretrained import identity_files, pad, save_folder
 
 
 class Pretrained:
@@ -16,6 +18,8 @@ class Pretrained:
 
     A family adds its towers, its calibration loss and what the model can be asked.
     """
+
+    towers: Sequence[Tower]
 
     def __init__(self, module: Any, *, tokenizer: Any = None, processor: Any = None) -> None:
         self.module: nn.Module = module
@@ -31,7 +35,7 @@ class Pretrained:
         """Every linear layer of a block, unless a family knows better."""
         return True
 
-    def token_masks(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
         """No padding, unless a family knows better."""
         return {}
 
@@ -41,6 +45,50 @@ class Pretrained:
     def save(self, folder: Path) -> None:
         save_folder(folder, self._model, self._tokenizer, self._processor)
 
+    def _ids(self, text: str, *, special: bool = True) -> list[int]:
+        """Token ids of a text, with the tokenizer's special tokens or without."""
+        ids = self._tokenizer(text, add_special_tokens=special, verbose=False).input_ids
+        return list(ids)
+
+    def _cut_ids(self, text: str, length: int) -> list[int]:
+        """Ids of a text; one that is too long loses words, not its last token, which ends it."""
+        ids = self._ids(text)
+        return ids if len(ids) <= length else [*ids[: length - 1], ids[-1]]
+
+    def _padded(
+        self, rows: Sequence[Sequence[int]], value: int, *, left: bool = False
+    ) -> dict[str, Tensor]:
+        """Token ids, padded on the right or left, and which are real, both (rows, tokens)."""
+        return {
+            "input_ids": pad(rows, value, self.device, left=left),
+            "attention_mask": pad([[1] * len(row) for row in rows], 0, self.device, left=left),
+        }
+
+
+class Seeing(Pretrained):
+    """A model that is shown one image per sample, at its own size or at another."""
+
+    _side: int | None = None
+
+    @contextmanager
+    def images_at(self, side: int) -> Iterator[None]:
+        """Inside the context, images are squares of `side` pixels, positions interpolated."""
+        sizes_at(self._processor, side)
+        before, self._side = self._side, side
+        try:
+            yield
+        finally:
+            self._side = before
+
     def _pixels(self, samples: Sequence[Sample]) -> Tensor:
         """The samples' images as the model takes them, (samples, 3, height, width)."""
-        return read_pixels(self._processor, samples, self.module)
+        return self._read([image_of(sample) for sample in samples])
+
+    def _read(self, paths: Sequence[Path]) -> Tensor:
+        sizes = {} if self._side is None else sizes_at(self._processor, self._side)
+        return read_pixels(self._processor, paths, self.module, **sizes)
+
+    @property
+    def _positions(self) -> dict[str, bool]:
+        """What a vision tower has to be told when images are not of its own size."""
+        return {} if self._side is None else {"interpolate_pos_encoding": True}

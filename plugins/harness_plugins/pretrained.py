@@ -8,23 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
 from harness.plugin import (
     CheckpointError,
     Generation,
-    ImageSpec,
     InputError,
     ModelSpec,
     Sample,
-    read_image,
     read_widened,
 )
 
-BICUBIC = Resampling.BICUBIC
 #: Keys of a config that say where it came from, not what the model is.
 PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
@@ -67,6 +62,21 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     return model.to(spec.device).eval()
 
 
+def load_transformer(folder: str, spec: ModelSpec) -> Any:
+    """`load_weights` into the class of transformers that the folder's config names.
+
+    Raises:
+        CheckpointError: transformers has no such class, or the weights do not fit it.
+    """
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    names = [name for name in config.architectures or () if hasattr(transformers, name)]
+    if not names:
+        raise CheckpointError(f"{folder}: transformers has none of {config.architectures}")
+    return load_weights(getattr(transformers, names[0]), folder, spec)
+
+
 def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         found = sorted(str(key) for key in report.get(kind, ()))
@@ -91,70 +101,6 @@ def load_tokenizer(folder: str) -> Any:
         raise CheckpointError(f"{folder}: cannot read the tokenizer ({reason})") from None
 
 
-def load_image_processor(folder: str, spec: ModelSpec) -> Any:
-    """The image processor of the spec, else the one the folder ships, always Pillow's.
-
-    Pillow's, because other backends give slightly different pixels.
-
-    Raises:
-        InputError: Neither says how images are prepared.
-    """
-    from transformers import AutoImageProcessor
-
-    if spec.images is not None:
-        return ShortSideCrop(spec.images)
-    if Path(folder).is_dir() and not (Path(folder) / "preprocessor_config.json").is_file():
-        raise InputError(
-            f"{folder} has no preprocessor_config.json; say how images are prepared, "
-            f'e.g. --images "short=256 crop=224 mean=0.5 std=0.5"'
-        )
-    try:
-        return AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read the image processor ({reason})") from None
-
-
-class ShortSideCrop:
-    """Short side resized bicubically, aspect ratio kept to the nearest pixel, square cropped."""
-
-    def __init__(self, images: ImageSpec) -> None:
-        self._spec = images
-
-    def __call__(self, images: Sequence[Image], return_tensors: str) -> dict[str, Any]:
-        """Pixels (images, 3, crop, crop), float32."""
-        mean, std = (np.array(part, dtype=np.float32) for part in (self._spec.mean, self._spec.std))
-        pixels = [(self._square(image) - mean) / std for image in images]
-        return {"pixel_values": np.stack(pixels).transpose(0, 3, 1, 2)}
-
-    def _square(self, image: Image) -> Any:
-        scale = self._spec.short / min(image.size)
-        width, height = (max(self._spec.short, round(side * scale)) for side in image.size)
-        resized = image.resize((width, height), resample=BICUBIC)
-        left, top = (width - self._spec.crop) // 2, (height - self._spec.crop) // 2
-        square = resized.crop((left, top, left + self._spec.crop, top + self._spec.crop))
-        return np.asarray(square, dtype=np.float32) / np.float32(255)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._spec.model_dump()
-
-
-def read_pixels(processor: Any, samples: Sequence[Sample], module: nn.Module) -> Tensor:
-    """Pixels (samples, 3, height, width) on the module's device in its dtype.
-
-    Raises:
-        DataError: An image is missing or broken; it is named.
-    """
-    images = []
-    for sample in samples:
-        if sample.image is None:
-            raise InputError(f"sample {sample.id} has no image, and the model needs one")
-        images.append(read_image(sample.image))
-    pixels = processor(images=images, return_tensors="np")["pixel_values"]
-    parameter = next(module.parameters())
-    return torch.from_numpy(np.asarray(pixels)).to(parameter.device, parameter.dtype)
-
-
 def target_text(sample: Sample) -> str:
     """What a calibration sample says in the end.
 
@@ -177,11 +123,15 @@ def generation_arguments(generation: Generation) -> dict[str, Any]:
     }
 
 
-def pad(rows: Sequence[Sequence[int]], value: int, device: torch.device) -> Tensor:
-    """Rows of token ids, right-padded to the longest (rows, seq)."""
+def pad(
+    rows: Sequence[Sequence[int]], value: int, device: torch.device, *, left: bool = False
+) -> Tensor:
+    """Rows of token ids (rows, seq), padded to the longest on the right, or on the left."""
     length = max(map(len, rows))
+    fills = [[value] * (length - len(row)) for row in rows]
+    pairs = zip(fills, rows, strict=True) if left else zip(rows, fills, strict=True)
     return torch.tensor(
-        [[*row, *[value] * (length - len(row))] for row in rows], dtype=torch.long, device=device
+        [[*first, *second] for first, second in pairs], dtype=torch.long, device=device
     )
 
 

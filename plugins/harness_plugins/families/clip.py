@@ -16,24 +16,18 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid, normalize
 
 from harness.plugin import Batch, ModelFamily, ModelSpec, Sample, Tower, hookimpl
-from harness_plugins.loaded import Pretrained
-from harness_plugins.pretrained import (
-    blocks_at,
-    load_image_processor,
-    load_tokenizer,
-    load_weights,
-    pad,
-    target_text,
-)
+from harness_plugins.images import load_image_processor
+from harness_plugins.loaded import Seeing
+from harness_plugins.pretrained import blocks_at, load_tokenizer, load_weights, target_text
 
 
-class Clip(Pretrained):
+class Clip(Seeing):
     """A loaded CLIP; its calibration loss is the symmetric cross-entropy over the batch."""
 
     def __init__(self, module: Any, *, tokenizer: Any, processor: Any) -> None:
         super().__init__(module, tokenizer=tokenizer, processor=processor)
-        self._positions: int = module.config.text_config.max_position_embeddings
-        self.towers: Sequence[Tower] = [
+        self._length: int = module.config.text_config.max_position_embeddings
+        self.towers = [
             Tower(name="vision", blocks=blocks_at(module, "vision_model.encoder.layers")),
             Tower(name="language-encoder", blocks=blocks_at(module, "text_model.encoder.layers")),
         ]
@@ -44,16 +38,10 @@ class Clip(Pretrained):
 
     def _texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Token ids and which of them are words, both (texts, tokens)."""
-        rows = self._token_rows(texts)
-        return {
-            "input_ids": pad(rows, self._tokenizer.pad_token_id, self.device),
-            "attention_mask": pad([[1] * len(row) for row in rows], 0, self.device),
-        }
+        return self._padded(self._token_rows(texts), self._tokenizer.pad_token_id)
 
     def _token_rows(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids per text; a text that is too long loses words, not its last token, which ends it."""
-        rows = [list(self._tokenizer(text, verbose=False).input_ids) for text in texts]
-        return [[*row[: self._positions - 1], row[-1]][: len(row)] for row in rows]
+        return [self._cut_ids(text, self._length) for text in texts]
 
     def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
         return {"language-encoder": batch["attention_mask"].bool()}
@@ -66,7 +54,8 @@ class Clip(Pretrained):
     @torch.no_grad()
     def embed_images(self, samples: Sequence[Sample]) -> Tensor:
         """(samples, 1, dim), float32, unit length."""
-        features = self._model.get_image_features(pixel_values=self._pixels(samples))
+        pixels = self._pixels(samples)
+        features = self._model.get_image_features(pixel_values=pixels, **self._positions)
         return normalize(features.pooler_output.float(), dim=-1).unsqueeze(1)
 
     @torch.no_grad()
@@ -83,7 +72,7 @@ class Siglip(Clip):
     """
 
     def _texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        padding = [self._tokenizer.pad_token_id] * self._positions
+        padding = [self._tokenizer.pad_token_id] * self._length
         rows = [[*row, *padding[len(row) :]] for row in self._token_rows(texts)]
         return {"input_ids": torch.tensor(rows, device=self.device)}
 

@@ -5,59 +5,37 @@ the linear layers of the blocks; the patch embedding and the classifier are not.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, Tower, hookimpl
-from harness_plugins.pretrained import (
-    blocks_at,
-    identity_files,
-    load_image_processor,
-    load_weights,
-    read_pixels,
-    save_folder,
-)
+from harness_plugins.images import load_image_processor
+from harness_plugins.loaded import Seeing
+from harness_plugins.pretrained import blocks_at, load_weights
 
 
-class ViT:
+class ViT(Seeing):
     """A loaded classifier; its calibration loss is the cross-entropy of the labels."""
 
-    def __init__(self, module: Any, processor: Any) -> None:
-        self.module: nn.Module = module
-        self._model = module
-        self._processor = processor
+    def __init__(self, module: Any, *, processor: Any) -> None:
+        super().__init__(module, processor=processor)
         blocks = blocks_at(self.module, "vit.layers", "vit.encoder.layers", "vit.encoder.layer")
-        self.towers: Sequence[Tower] = [Tower(name="vision", blocks=blocks)]
-
-    def prunable(self, name: str) -> bool:
-        return True
+        self.towers = [Tower(name="vision", blocks=blocks)]
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
-        pixels = read_pixels(self._processor, samples, self.module)
-        labels = torch.tensor([_label(sample) for sample in samples], device=pixels.device)
-        return {"pixel_values": pixels, "labels": labels}
+        labels = torch.tensor([_label(sample) for sample in samples], device=self.device)
+        return {"pixel_values": self._pixels(samples), "labels": labels}
 
     def loss(self, batch: Batch) -> Tensor:
         logits = self._model(pixel_values=batch["pixel_values"]).logits
         return nn.functional.cross_entropy(logits.float(), batch["labels"])
 
-    def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
-        return {}
-
     @torch.no_grad()
     def classify(self, samples: Sequence[Sample]) -> Tensor:
-        pixels = read_pixels(self._processor, samples, self.module)
-        logits: Tensor = self._model(pixel_values=pixels).logits
+        logits: Tensor = self._model(pixel_values=self._pixels(samples), **self._positions).logits
         return logits.float()
-
-    def files(self) -> Mapping[str, str]:
-        return identity_files(self._model.config, processor=self._processor)
-
-    def save(self, folder: Path) -> None:
-        save_folder(folder, self._model, self._processor)
 
 
 def _label(sample: Sample) -> int:
@@ -81,7 +59,7 @@ class ViTFamily:
         from transformers import ViTForImageClassification
 
         module = load_weights(ViTForImageClassification, folder, spec)
-        return ViT(module, load_image_processor(folder, spec))
+        return ViT(module, processor=load_image_processor(folder, spec))
 
 
 @hookimpl
