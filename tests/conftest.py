@@ -41,9 +41,10 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
     def folder(kind: str) -> Path:
         if kind not in made:
-            made[kind] = tmp_path_factory.mktemp(kind)
             _, build = TABLE[kind]
-            build(made[kind])
+            new = tmp_path_factory.mktemp(kind)
+            build(new)
+            made[kind] = new
         return made[kind]
 
     return folder

@@ -9,15 +9,11 @@ import torch
 from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
-from harness.plugin import (
-    CheckpointError,
-    ImageSpec,
-    InputError,
-    ModelSpec,
-    Sample,
-    read_image,
-)
+from harness.plugin import ImageSpec, InputError, ModelSpec, Sample, read_image
+from harness_plugins.pretrained import refusing
 
+#: Where the settings of a folder's image processor may stand.
+SETTINGS = ("preprocessor_config.json", "processor_config.json")
 BICUBIC = Resampling.BICUBIC
 
 
@@ -29,20 +25,17 @@ def load_image_processor(folder: str, spec: ModelSpec) -> Any:
     Raises:
         InputError: Neither says how images are prepared.
     """
-    from transformers import AutoImageProcessor
-
     if spec.images is not None:
         return ShortSideCrop(spec.images)
-    if Path(folder).is_dir() and not (Path(folder) / "preprocessor_config.json").is_file():
+    if Path(folder).is_dir() and not any((Path(folder) / name).is_file() for name in SETTINGS):
         raise InputError(
             f"{folder} has no preprocessor_config.json; say how images are prepared, "
             f'e.g. --images "short=256 crop=224 mean=0.5 std=0.5"'
         )
-    try:
+    with refusing(folder, "the image processor"):
+        from transformers import AutoImageProcessor
+
         return AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read the image processor ({reason})") from None
 
 
 class ShortSideCrop:

@@ -29,7 +29,7 @@ def language_towers(module: nn.Module, path: str = "") -> list[Tower]:
     """
     found: Any = module.get_submodule(path)
     under = f"{path}." if path else ""
-    if not found.config.is_encoder_decoder:
+    if not getattr(found.config, "is_encoder_decoder", False):
         blocks = blocks_at(module, *(under + place for place in BLOCKS))
         return [Tower(name="language-decoder", blocks=blocks)]
     return [
@@ -61,32 +61,35 @@ class Prompted(Pretrained):
             return self._ids(target)
         return [*self._ids(" " + target, special=False), self._tokenizer.eos_token_id]
 
-    def _beside(self, samples: Sequence[Sample], prompts: Sequence[list[int]]) -> dict[str, Any]:
-        """What the model takes besides token ids and their mask: nothing, or images."""
-        return {}
+    def _read(self, samples: Sequence[Sample]) -> tuple[list[list[int]], dict[str, Any]]:
+        """Token ids of the prompts, and what the model takes besides: nothing, or images."""
+        return [self._prompt_ids(sample.prompt) for sample in samples], {}
 
-    def _pairs(self, samples: Sequence[Sample]) -> tuple[list[list[int]], list[list[int]]]:
-        """Token ids of prompts and of targets."""
-        prompts = [self._prompt_ids(sample.prompt) for sample in samples]
-        return prompts, [self._target_ids(target_text(sample)) for sample in samples]
+    def _batch(
+        self, rows: Sequence[Sequence[int]], beside: Mapping[str, Any], *, left: bool = False
+    ) -> dict[str, Any]:
+        return {**self._padded(rows, self._padding, left=left), **beside}
+
+    @property
+    def _padding(self) -> int:
+        """The token that pads; it is masked, so any will do where the tokenizer names none."""
+        return self._tokenizer.pad_token_id or 0
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
-        prompts, targets = self._pairs(samples)
+        prompts, beside = self._read(samples)
+        targets = [self._target_ids(target_text(sample)) for sample in samples]
+        return self._paired(prompts, targets, beside)
+
+    def _paired(
+        self, prompts: list[list[int]], targets: list[list[int]], beside: Mapping[str, Any]
+    ) -> Batch:
+        """What `loss` takes: the decoder's targets, or prompts and targets in one row."""
         ids, labels = prompts, targets
         if not self._encodes:
             pairs = list(zip(prompts, targets, strict=True))
             ids = [prompt + target for prompt, target in pairs]
             labels = [[IGNORED] * len(prompt) + target for prompt, target in pairs]
-        return {
-            **self._padded(ids, self._padding),
-            **self._beside(samples, ids),
-            "labels": pad(labels, IGNORED, self.device),
-        }
-
-    @property
-    def _padding(self) -> int:
-        """The token that pads; masked, so that any does where the tokenizer names none."""
-        return self._tokenizer.pad_token_id or 0
+        return {**self._batch(ids, beside), "labels": pad(labels, IGNORED, self.device)}
 
     def loss(self, batch: Batch) -> Tensor:
         loss: Tensor = self._model(**batch, use_cache=False).loss
@@ -99,11 +102,9 @@ class Prompted(Pretrained):
         return {"language-encoder": read, "language-decoder": batch["labels"] != IGNORED}
 
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
-        prompts = [self._prompt_ids(sample.prompt) for sample in samples]
-        inputs = self._padded(prompts, self._padding, left=not self._encodes)
-        made = self._model.generate(
-            **self._beside(samples, prompts), **inputs, **generation_arguments(generation)
-        )
+        prompts, beside = self._read(samples)
+        inputs = self._batch(prompts, beside, left=not self._encodes)
+        made = self._model.generate(**inputs, **generation_arguments(generation))
         length = inputs["input_ids"].shape[1]
         if not self._encodes and made.shape[1] > length:
             made = made[:, length:]

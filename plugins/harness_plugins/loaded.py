@@ -66,29 +66,31 @@ class Pretrained:
 
 
 class Seeing(Pretrained):
-    """A model that is shown one image per sample, at its own size or at another."""
+    """A model that is shown images."""
 
-    _side: int | None = None
-
-    @contextmanager
-    def images_at(self, side: int) -> Iterator[None]:
-        """Inside the context, images are squares of `side` pixels, positions interpolated."""
-        sizes_at(self._processor, side)
-        before, self._side = self._side, side
-        try:
-            yield
-        finally:
-            self._side = before
+    #: Arguments of the image processor, besides the images.
+    _sizes: Mapping[str, Any] = {}
+    #: Arguments of the vision tower, besides the pixels.
+    _positions: Mapping[str, Any] = {}
 
     def _pixels(self, samples: Sequence[Sample]) -> Tensor:
         """The samples' images as the model takes them, (samples, 3, height, width)."""
-        return self._read([image_of(sample) for sample in samples])
+        return self._read_images([image_of(sample) for sample in samples])
 
-    def _read(self, paths: Sequence[Path]) -> Tensor:
-        sizes = {} if self._side is None else sizes_at(self._processor, self._side)
-        return read_pixels(self._processor, paths, self.module, **sizes)
+    def _read_images(self, paths: Sequence[Path]) -> Tensor:
+        return read_pixels(self._processor, paths, self.module, **self._sizes)
 
-    @property
-    def _positions(self) -> dict[str, bool]:
-        """What a vision tower has to be told when images are not of its own size."""
-        return {} if self._side is None else {"interpolate_pos_encoding": True}
+
+class Resizing(Seeing):
+    """A model whose vision tower interpolates its positions to images of another size."""
+
+    @contextmanager
+    def images_at(self, side: int) -> Iterator[None]:
+        """Inside the context, images are prepared `side` pixels wide and high."""
+        before = self._sizes, self._positions
+        self._sizes = sizes_at(self._processor, side)
+        self._positions = {"interpolate_pos_encoding": True}
+        try:
+            yield
+        finally:
+            self._sizes, self._positions = before

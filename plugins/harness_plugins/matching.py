@@ -9,14 +9,14 @@ from torch.nn.functional import cross_entropy
 
 from harness.plugin import Batch, Sample
 from harness_plugins.images import image_of
-from harness_plugins.loaded import Seeing
+from harness_plugins.loaded import Resizing
 from harness_plugins.pretrained import target_text
 
 #: Tokens of a text, the first and the last special; LAVIS compares images with so many.
 TEXT_TOKENS = 35
 
 
-class Matcher(Seeing, ABC):
+class Matcher(Resizing, ABC):
     """Scores pairs of image and text; its calibration loss is the matching head's cross-entropy.
 
     Each image of a batch stands with its own text, which fits, and with that of the next sample,
@@ -63,7 +63,7 @@ class Matcher(Seeing, ABC):
     def match(self, samples: Sequence[Sample]) -> Tensor:
         """Logit of "fits" per sample (samples,), float32; an image of several is seen once."""
         paths = list(dict.fromkeys(image_of(sample) for sample in samples))
-        states = self._image_states(self._read(paths))
+        states = self._image_states(self._read_images(paths))
         places = [paths.index(image_of(sample)) for sample in samples]
         texts = self._texts([self._pair_ids(sample.prompt) for sample in samples])
         return self._pair_logits(states[places], **texts)[:, 1].float()

@@ -4,7 +4,8 @@ Nothing here reaches for the network: a hub id works when its files are in the l
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from harness.plugin import (
     Sample,
     read_widened,
 )
+from harness_plugins.torchvision_cpu import mend_torchvision
 
 #: Keys of a config that say where it came from, not what the model is.
 PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
@@ -32,6 +34,7 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     Raises:
         CheckpointError: The file is missing or corrupt, or its tensors are not the model's.
     """
+    mend_torchvision()
     from safetensors import SafetensorError
     from transformers import AutoConfig
     from transformers.utils import logging
@@ -62,16 +65,20 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     return model.to(spec.device).eval()
 
 
-def load_transformer(folder: str, spec: ModelSpec) -> Any:
+def load_transformer(folder: str, spec: ModelSpec, *, otherwise: str = "") -> Any:
     """`load_weights` into the class of transformers that the folder's config names.
+
+    Args:
+        otherwise: The class, if the config names none.
 
     Raises:
         CheckpointError: transformers has no such class, or the weights do not fit it.
     """
+    mend_torchvision()
     import transformers
 
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    names = [name for name in config.architectures or () if hasattr(transformers, name)]
+    names = [name for name in config.architectures or [otherwise] if hasattr(transformers, name)]
     if not names:
         raise CheckpointError(f"{folder}: transformers has none of {config.architectures}")
     return load_weights(getattr(transformers, names[0]), folder, spec)
@@ -86,19 +93,44 @@ def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
             )
 
 
-def load_tokenizer(folder: str) -> Any:
+@contextmanager
+def refusing(folder: str, part: str) -> Iterator[None]:
+    """Tell in one line why a part of a folder cannot be read.
+
+    Raises:
+        CheckpointError: It is missing or broken.
+    """
+    mend_torchvision()
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(f"{folder}: cannot read {part} ({reason})") from None
+
+
+def load_tokenizer(folder: str, subfolder: str = "") -> Any:
     """The tokenizer that the folder ships.
 
     Raises:
         CheckpointError: There is none, or it cannot be read.
     """
-    from transformers import AutoTokenizer
+    with refusing(folder, "the tokenizer"):
+        from transformers import AutoTokenizer
 
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read the tokenizer ({reason})") from None
+        return AutoTokenizer.from_pretrained(folder, subfolder=subfolder, local_files_only=True)
+
+
+def companions(folder: str, names: Sequence[str]) -> dict[str, str]:
+    """Text of those of the files that the folder has, by name."""
+    from transformers.utils import cached_file
+
+    found = {
+        name: cached_file(
+            folder, name, local_files_only=True, _raise_exceptions_for_missing_entries=False
+        )
+        for name in names
+    }
+    return {name: Path(path).read_text(encoding="utf-8") for name, path in found.items() if path}
 
 
 def target_text(sample: Sample) -> str:
@@ -140,14 +172,14 @@ def identity_files(config: Any, tokenizer: Any = None, processor: Any = None) ->
     content = {key: value for key, value in config.to_dict().items() if key not in PROVENANCE}
     files = {"config": json.dumps(_plain(content), sort_keys=True, default=str)}
     if tokenizer is not None:
-        files["tokenizer"] = _tokenizer_text(tokenizer)
+        files["tokenizer"] = tokenizer_text(tokenizer)
     if processor is not None:
         settings = {k: v for k, v in processor.to_dict().items() if "processor" not in k}
         files["images"] = json.dumps(settings, sort_keys=True, default=str)
     return files
 
 
-def _tokenizer_text(tokenizer: Any) -> str:
+def tokenizer_text(tokenizer: Any) -> str:
     """What the tokenizer does; those without a fast backend are known by their vocabulary."""
     if hasattr(tokenizer, "backend_tokenizer"):
         return str(tokenizer.backend_tokenizer.to_str())
@@ -180,6 +212,6 @@ def blocks_at(module: nn.Module, *paths: str) -> list[tuple[str, nn.Module]]:
         found: Any = module
         for step in path.split("."):
             found = getattr(found, step, None)
-        if isinstance(found, nn.ModuleList):
+        if isinstance(found, nn.ModuleList | nn.Sequential):
             return [(f"{path}.{index}", block) for index, block in enumerate(found)]
     raise InputError(f"{type(module).__name__} has its blocks at none of {', '.join(paths)}")

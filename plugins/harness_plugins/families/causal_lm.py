@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, hookimpl
 from harness_plugins.language import language_towers
 from harness_plugins.loaded import Pretrained
-from harness_plugins.pretrained import load_tokenizer, load_weights, target_text
+from harness_plugins.pretrained import load_tokenizer, load_transformer, target_text
 
 
 class CausalLM(Pretrained):
@@ -65,9 +65,7 @@ class CausalLMFamily:
         return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
 
     def load(self, folder: str, spec: ModelSpec) -> CausalLM:
-        from transformers import AutoModelForCausalLM
-
-        module = load_weights(AutoModelForCausalLM, folder, spec)
+        module = load_transformer(folder, spec)
         return CausalLM(module, tokenizer=load_tokenizer(folder))
 
 

@@ -17,11 +17,11 @@ from torch.nn.functional import cross_entropy, logsigmoid, normalize
 
 from harness.plugin import Batch, ModelFamily, ModelSpec, Sample, Tower, hookimpl
 from harness_plugins.images import load_image_processor
-from harness_plugins.loaded import Seeing
-from harness_plugins.pretrained import blocks_at, load_tokenizer, load_weights, target_text
+from harness_plugins.loaded import Resizing
+from harness_plugins.pretrained import blocks_at, load_tokenizer, load_transformer, target_text
 
 
-class Clip(Seeing):
+class Clip(Resizing):
     """A loaded CLIP; its calibration loss is the symmetric cross-entropy over the batch."""
 
     def __init__(self, module: Any, *, tokenizer: Any, processor: Any) -> None:
@@ -94,9 +94,7 @@ class ClipFamily:
         return bool({"CLIPModel", "SiglipModel"} & set(config.get("architectures") or ()))
 
     def load(self, folder: str, spec: ModelSpec) -> Clip:
-        from transformers import AutoModel
-
-        module = load_weights(AutoModel, folder, spec)
+        module = load_transformer(folder, spec)
         kind = Siglip if module.config.model_type == "siglip" else Clip
         return kind(
             module,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.plugin import Tower, UnitGroup
-from harness_plugins.loaded import Seeing
+from harness_plugins.loaded import Resizing
 from harness_plugins.pretrained import blocks_at
 from harness_plugins.structure import (
     ScaledLinear,
@@ -25,7 +25,7 @@ IGNORED = -100
 ENCODE = "[ENC]"
 
 
-class Blip(Seeing):
+class Blip(Resizing):
     """A loaded BLIP with the settings of its text modules."""
 
     def __init__(self, module: Any, *, tokenizer: Any, processor: Any) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from harness.plugin import Sample, UnitGroup
 from harness_plugins.families.blip2.towers import bridge_tower, vision_tower
 from harness_plugins.language import Prompted, language_towers
-from harness_plugins.loaded import Seeing
+from harness_plugins.loaded import Resizing
 from harness_plugins.structure import (
     head_units,
     hidden_units,
@@ -19,7 +19,7 @@ from harness_plugins.structure import (
 )
 
 
-class Blip2(Prompted, Seeing):
+class Blip2(Prompted, Resizing):
     """A loaded BLIP-2; image tokens stand before the prompt, as in LAVIS."""
 
     def __init__(self, module: Any, *, tokenizer: Any, processor: Any) -> None:
@@ -62,8 +62,9 @@ class Blip2(Prompted, Seeing):
     def _prompt_ids(self, prompt: str) -> list[int]:
         return [*self._image_tokens, *self._ids(prompt)]
 
-    def _beside(self, samples: Sequence[Sample], prompts: Sequence[list[int]]) -> dict[str, Any]:
-        return {"pixel_values": self._pixels(samples), **self._positions}
+    def _read(self, samples: Sequence[Sample]) -> tuple[list[list[int]], dict[str, Any]]:
+        prompts = [self._prompt_ids(sample.prompt) for sample in samples]
+        return prompts, {"pixel_values": self._pixels(samples), **self._positions}
 
 
 QKV = ("q_proj", "k_proj", "v_proj")
