@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from harness.model import Model, load_model
 from harness.plugin.manager import Plugins, load_plugins
 from harness.spec import ModelSpec
-from tests.tiny import BUILDERS
+from tests.plugins.tiny_families import TABLE
 
 torch.set_num_threads(1)
 
@@ -41,8 +41,10 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
     def folder(kind: str) -> Path:
         if kind not in made:
-            made[kind] = tmp_path_factory.mktemp(kind)
-            BUILDERS[kind](made[kind])
+            _, build = TABLE[kind]
+            new = tmp_path_factory.mktemp(kind)
+            build(new)
+            made[kind] = new
         return made[kind]
 
     return folder

@@ -1,12 +1,11 @@
 """Tiny random models of every family, saved as folders with tokenizer and image processor."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     Blip2Config,
     Blip2ForConditionalGeneration,
@@ -33,22 +32,33 @@ from harness.plugin import Sample
 
 WORDS = "a b c d e f g h i j k l m n o p question : short answer ? yes no red photo of".split()
 SPECIAL = ["<pad>", "</s>", "<unk>", "<image>", "<s>"]
+VOCABULARY = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
 SIDE = 32
+CLASSIFIERS = ("vit", "deit", "timm_vit", "timm_eva")
 
 
-def save_tokenizer(folder: Path) -> int:
-    """A word-level tokenizer; returns the size of its vocabulary."""
-    vocabulary = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+def save_tokenizer(folder: Path, *, ends: bool = False, **extra: str) -> int:
+    """A word-level tokenizer; returns the size of its vocabulary.
+
+    Args:
+        ends: Whether it puts </s> behind every text.
+        extra: Further special tokens, by name.
+    """
+    tokenizer = Tokenizer(models.WordLevel(VOCABULARY, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    if ends:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="$A </s>", special_tokens=[("</s>", VOCABULARY["</s>"])]
+        )
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
         eos_token="</s>",
         unk_token="<unk>",
         bos_token="<s>",
+        extra_special_tokens=extra,
     ).save_pretrained(folder)
-    return len(vocabulary)
+    return len(VOCABULARY)
 
 
 def save_processor(folder: Path) -> None:
@@ -89,10 +99,8 @@ def blip2_qformer(vocabulary: int) -> dict:
     ).to_dict()
 
 
-def blip2_t5(folder: Path) -> None:
-    vocabulary = save_tokenizer(folder)
-    save_processor(folder)
-    text = T5Config(
+def t5_text(vocabulary: int) -> T5Config:
+    return T5Config(
         vocab_size=vocabulary,
         d_model=24,
         d_kv=12,
@@ -104,20 +112,10 @@ def blip2_t5(folder: Path) -> None:
         pad_token_id=0,
         eos_token_id=1,
     )
-    config = Blip2Config(
-        vision_config=blip2_vision(),
-        qformer_config=blip2_qformer(vocabulary),
-        text_config=text.to_dict(),
-        num_query_tokens=4,
-        image_token_index=3,
-    )
-    spread(Blip2ForConditionalGeneration(config)).save_pretrained(folder)
 
 
-def blip2_opt(folder: Path) -> None:
-    vocabulary = save_tokenizer(folder)
-    save_processor(folder)
-    text = OPTConfig(
+def opt_text(vocabulary: int) -> OPTConfig:
+    return OPTConfig(
         vocab_size=vocabulary,
         hidden_size=24,
         ffn_dim=40,
@@ -129,14 +127,26 @@ def blip2_opt(folder: Path) -> None:
         eos_token_id=1,
         bos_token_id=4,
     )
+
+
+def blip2(folder: Path, text: T5Config | OPTConfig) -> None:
     config = Blip2Config(
         vision_config=blip2_vision(),
-        qformer_config=blip2_qformer(vocabulary),
+        qformer_config=blip2_qformer(save_tokenizer(folder)),
         text_config=text.to_dict(),
         num_query_tokens=4,
         image_token_index=3,
     )
+    save_processor(folder)
     spread(Blip2ForConditionalGeneration(config)).save_pretrained(folder)
+
+
+def blip2_t5(folder: Path) -> None:
+    blip2(folder, t5_text(len(VOCABULARY)))
+
+
+def blip2_opt(folder: Path) -> None:
+    blip2(folder, opt_text(len(VOCABULARY)))
 
 
 def blip_config(vocabulary: int) -> BlipConfig:
@@ -210,17 +220,6 @@ def vit(folder: Path) -> None:
     spread(ViTForImageClassification(config)).save_pretrained(folder)
 
 
-BUILDERS: dict[str, Callable[[Path], None]] = {
-    "blip2_t5": blip2_t5,
-    "blip2_opt": blip2_opt,
-    "blip_caption": blip_caption,
-    "blip_vqa": blip_vqa,
-    "llama": llama,
-    "gpt2": gpt2,
-    "vit": vit,
-}
-
-
 def make_samples(kind: str, folder: Path, count: int = 6) -> list[Sample]:
     """Calibration samples that fit the family; prompts and targets of several lengths."""
     draw = np.random.Generator(np.random.PCG64(1))
@@ -235,7 +234,7 @@ def make_samples(kind: str, folder: Path, count: int = 6) -> list[Sample]:
                 image=path,
                 prompt=" ".join(words),
                 target=index % 7
-                if kind == "vit"
+                if kind in CLASSIFIERS
                 else " ".join(WORDS[index : index + 2 + index % 2]),
                 tokens=tuple(5 + (index * 3 + k) % 20 for k in range(8 + index % 3)),
             )

@@ -4,27 +4,24 @@ Nothing here reaches for the network: a hub id works when its files are in the l
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
 from harness.plugin import (
     CheckpointError,
     Generation,
-    ImageSpec,
     InputError,
     ModelSpec,
     Sample,
-    read_shown,
     read_widened,
 )
+from harness_plugins.torchvision_cpu import mend_torchvision
 
-BICUBIC = Resampling.BICUBIC
 #: Keys of a config that say where it came from, not what the model is.
 PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
@@ -37,6 +34,7 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     Raises:
         CheckpointError: The file is missing or corrupt, or its tensors are not the model's.
     """
+    mend_torchvision()
     from safetensors import SafetensorError
     from transformers import AutoConfig
     from transformers.utils import logging
@@ -67,6 +65,25 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     return model.to(spec.device).eval()
 
 
+def load_transformer(folder: str, spec: ModelSpec, *, otherwise: str = "") -> Any:
+    """`load_weights` into the class of transformers that the folder's config names.
+
+    Args:
+        otherwise: The class, if the config names none.
+
+    Raises:
+        CheckpointError: transformers has no such class, or the weights do not fit it.
+    """
+    mend_torchvision()
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    names = [name for name in config.architectures or [otherwise] if hasattr(transformers, name)]
+    if not names:
+        raise CheckpointError(f"{folder}: transformers has none of {config.architectures}")
+    return load_weights(getattr(transformers, names[0]), folder, spec)
+
+
 def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         found = sorted(str(key) for key in report.get(kind, ()))
@@ -76,81 +93,44 @@ def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
             )
 
 
-def load_tokenizer(folder: str) -> Any:
+@contextmanager
+def refusing(folder: str, part: str) -> Iterator[None]:
+    """Tell in one line why a part of a folder cannot be read.
+
+    Raises:
+        CheckpointError: It is missing or broken.
+    """
+    mend_torchvision()
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(f"{folder}: cannot read {part} ({reason})") from None
+
+
+def load_tokenizer(folder: str, subfolder: str = "") -> Any:
     """The tokenizer that the folder ships.
 
     Raises:
         CheckpointError: There is none, or it cannot be read.
     """
-    from transformers import AutoTokenizer
+    with refusing(folder, "the tokenizer"):
+        from transformers import AutoTokenizer
 
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read the tokenizer ({reason})") from None
+        return AutoTokenizer.from_pretrained(folder, subfolder=subfolder, local_files_only=True)
 
 
-def load_image_processor(folder: str, spec: ModelSpec) -> Any:
-    """The image processor of the spec, else the one the folder ships, always Pillow's.
+def companions(folder: str, names: Sequence[str]) -> dict[str, str]:
+    """Text of those of the files that the folder has, by name."""
+    from transformers.utils import cached_file
 
-    Pillow's, because other backends give slightly different pixels.
-
-    Raises:
-        InputError: Neither says how images are prepared.
-    """
-    from transformers import AutoImageProcessor
-
-    if spec.images is not None:
-        return ShortSideCrop(spec.images)
-    if Path(folder).is_dir() and not (Path(folder) / "preprocessor_config.json").is_file():
-        raise InputError(
-            f"{folder} has no preprocessor_config.json; say how images are prepared, "
-            f'e.g. --images "short=256 crop=224 mean=0.5 std=0.5"'
+    found = {
+        name: cached_file(
+            folder, name, local_files_only=True, _raise_exceptions_for_missing_entries=False
         )
-    try:
-        return AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read the image processor ({reason})") from None
-
-
-class ShortSideCrop:
-    """Short side resized bicubically, aspect ratio kept to the nearest pixel, square cropped."""
-
-    def __init__(self, images: ImageSpec) -> None:
-        self._spec = images
-
-    def __call__(self, images: Sequence[Image], return_tensors: str) -> dict[str, Any]:
-        """Pixels (images, 3, crop, crop), float32."""
-        mean, std = (np.array(part, dtype=np.float32) for part in (self._spec.mean, self._spec.std))
-        pixels = [(self._square(image) - mean) / std for image in images]
-        return {"pixel_values": np.stack(pixels).transpose(0, 3, 1, 2)}
-
-    def _square(self, image: Image) -> Any:
-        scale = self._spec.short / min(image.size)
-        width, height = (max(self._spec.short, round(side * scale)) for side in image.size)
-        resized = image.resize((width, height), resample=BICUBIC)
-        left, top = (width - self._spec.crop) // 2, (height - self._spec.crop) // 2
-        square = resized.crop((left, top, left + self._spec.crop, top + self._spec.crop))
-        return np.asarray(square, dtype=np.float32) / np.float32(255)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._spec.model_dump()
-
-
-def read_pixels(processor: Any, samples: Sequence[Sample], module: nn.Module) -> Tensor:
-    """Pixels (samples, 3, height, width) on the module's device in its dtype.
-
-    Of a sample with two images, they stand side by side.
-
-    Raises:
-        DataError: An image is missing or broken; it is named.
-    """
-    images = [read_shown(sample) for sample in samples]
-    pixels = processor(images=images, return_tensors="np")["pixel_values"]
-    parameter = next(module.parameters())
-    return torch.from_numpy(np.asarray(pixels)).to(parameter.device, parameter.dtype)
+        for name in names
+    }
+    return {name: Path(path).read_text(encoding="utf-8") for name, path in found.items() if path}
 
 
 def target_text(sample: Sample) -> str:
@@ -175,11 +155,15 @@ def generation_arguments(generation: Generation) -> dict[str, Any]:
     }
 
 
-def pad(rows: Sequence[Sequence[int]], value: int, device: torch.device) -> Tensor:
-    """Rows of token ids, right-padded to the longest (rows, seq)."""
+def pad(
+    rows: Sequence[Sequence[int]], value: int, device: torch.device, *, left: bool = False
+) -> Tensor:
+    """Rows of token ids (rows, seq), padded to the longest on the right, or on the left."""
     length = max(map(len, rows))
+    fills = [[value] * (length - len(row)) for row in rows]
+    pairs = zip(fills, rows, strict=True) if left else zip(rows, fills, strict=True)
     return torch.tensor(
-        [[*row, *[value] * (length - len(row))] for row in rows], dtype=torch.long, device=device
+        [[*first, *second] for first, second in pairs], dtype=torch.long, device=device
     )
 
 
@@ -188,11 +172,19 @@ def identity_files(config: Any, tokenizer: Any = None, processor: Any = None) ->
     content = {key: value for key, value in config.to_dict().items() if key not in PROVENANCE}
     files = {"config": json.dumps(_plain(content), sort_keys=True, default=str)}
     if tokenizer is not None:
-        files["tokenizer"] = tokenizer.backend_tokenizer.to_str()
+        files["tokenizer"] = tokenizer_text(tokenizer)
     if processor is not None:
         settings = {k: v for k, v in processor.to_dict().items() if "processor" not in k}
         files["images"] = json.dumps(settings, sort_keys=True, default=str)
     return files
+
+
+def tokenizer_text(tokenizer: Any) -> str:
+    """What the tokenizer does; those without a fast backend are known by their vocabulary."""
+    if hasattr(tokenizer, "backend_tokenizer"):
+        return str(tokenizer.backend_tokenizer.to_str())
+    content = {"kind": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
+    return json.dumps(content, sort_keys=True)
 
 
 def _plain(content: Any) -> Any:
@@ -220,6 +212,6 @@ def blocks_at(module: nn.Module, *paths: str) -> list[tuple[str, nn.Module]]:
         found: Any = module
         for step in path.split("."):
             found = getattr(found, step, None)
-        if isinstance(found, nn.ModuleList):
+        if isinstance(found, nn.ModuleList | nn.Sequential):
             return [(f"{path}.{index}", block) for index, block in enumerate(found)]
     raise InputError(f"{type(module).__name__} has its blocks at none of {', '.join(paths)}")

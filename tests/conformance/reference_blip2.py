@@ -20,7 +20,7 @@ from harness.budget import allocate, make_target
 from harness.calibration import CalibrationSet
 from harness.composition import compose
 from harness.model import Model, identify
-from harness.plugin import Batch, ModelSpec, Tower
+from harness.plugin import Batch, ModelSpec
 from harness.plugin.manager import Plugins
 from harness.pruning import Fine, Pruned, prune
 from harness.scoring import score
@@ -57,9 +57,7 @@ class LavisBlip2(Blip2):
     """BLIP-2 on batches of embeddings and masks as LAVIS puts them together."""
 
     def __init__(self, module: Any) -> None:
-        self.module = module
-        self._encodes = True
-        self.towers: list[Tower] = self._find_towers()
+        super().__init__(module, tokenizer=None, processor=None)
 
     def loss(self, batch: Batch) -> Tensor:
         m: Any = self.module

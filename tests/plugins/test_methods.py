@@ -22,7 +22,8 @@ from harness_plugins.methods.given_scores import GivenScores
 from harness_plugins.methods.magnitude import Magnitude
 from harness_plugins.methods.ria import RIA
 from harness_plugins.methods.wanda import Wanda
-from tests.tiny import BUILDERS, make_samples
+from tests.plugins.tiny_families import TABLE
+from tests.tiny import make_samples
 
 INSTALLED = load_plugins()
 
@@ -55,7 +56,7 @@ def test_recipes_compose(plugins: Plugins, name: str) -> None:
     assert plugins.recipes.get(name).given.paper
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
+@pytest.mark.parametrize("kind", sorted(TABLE))
 def test_families(tiny_model: Callable[[str], Model], kind: str, tmp_path: Path) -> None:
     model = tiny_model(kind)
 

@@ -8,10 +8,11 @@ import torch
 
 from harness.backward import gradients
 from harness.model import Model, weights_digest
-from tests.tiny import BUILDERS, make_samples
+from tests.plugins.tiny_families import TABLE
+from tests.tiny import make_samples
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
+@pytest.mark.parametrize("kind", sorted(TABLE))
 def test_they_equal_autograd(tiny_model: Callable[[str], Model], kind: str, tmp_path: Path) -> None:
     model = tiny_model(kind)
     batch = model.loaded.collate(make_samples(kind, tmp_path, count=4))

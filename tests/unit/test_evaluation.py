@@ -168,13 +168,6 @@ def test_a_changed_prompt_changes_the_profiles_identity(
             DataError,
             "no such folder. GQA, balanced",
         ),
-        (
-            TaskSpec(name="gqa"),
-            {"edition": "mini"},
-            "blip2_t5",
-            InputError,
-            "edition mini has no task gqa",
-        ),
         (TaskSpec(name="gqa"), {"edition": "mni"}, "blip2_t5", UnknownNameError, "mean mini"),
     ],
 )

@@ -120,7 +120,7 @@ def test_an_entry_point_on_two_paths_counts_once(monkeypatch: pytest.MonkeyPatch
 def test_everything_bundled_loads(plugins: manager.Plugins) -> None:
     assert not plugins.broken
     assert {p.name for p in plugins.recipes} >= {"dense", "random", "magnitude", "wanda", "ecoflap"}
-    assert {p.name for p in plugins.model_families} == {"blip2", "blip", "causal-lm", "vit"}
+    assert {p.name for p in plugins.model_families} >= {"blip2", "blip", "causal-lm", "vit"}
 
 
 def test_the_source_digest_follows_the_file(plugins: manager.Plugins) -> None:

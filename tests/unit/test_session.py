@@ -12,7 +12,8 @@ from harness.model import Model, weights_digest
 from harness.scoring import score
 from harness.session import Session
 from harness_plugins.methods.ecoflap import ZerothOrder
-from tests.tiny import BUILDERS, make_samples
+from tests.plugins.tiny_families import TABLE
+from tests.tiny import make_samples
 
 MakeModel = Callable[[str], Model]
 
@@ -25,7 +26,7 @@ def calibration(kind: str, folder: Path) -> CalibrationSet:
     return CalibrationSet("tiny", make_samples(kind, folder))
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
+@pytest.mark.parametrize("kind", sorted(TABLE))
 def test_a_loss_under_perturbation_equals_the_full_forward_pass(
     kind: str, tiny_model: MakeModel, tmp_path: Path
 ) -> None:
@@ -59,7 +60,7 @@ def test_nested_perturbations_start_at_the_first_of_them(
             assert torch.equal(shortcut, model.loaded.loss(batch))
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
+@pytest.mark.parametrize("kind", sorted(TABLE))
 def test_scoring_leaves_everything_as_it_was(
     kind: str, tiny_model: MakeModel, tmp_path: Path
 ) -> None:

@@ -4,51 +4,33 @@ Prunable are the linear layers of the blocks; embeddings and the head are not.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, Tower, hookimpl
-from harness_plugins.pretrained import (
-    blocks_at,
-    identity_files,
-    load_tokenizer,
-    load_weights,
-    pad,
-    save_folder,
-    target_text,
-)
-
-BLOCKS = ("model.layers", "transformer.h", "model.decoder.layers", "gpt_neox.layers")
+from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, hookimpl
+from harness_plugins.language import language_towers
+from harness_plugins.loaded import Pretrained
+from harness_plugins.pretrained import load_tokenizer, load_transformer, target_text
 
 
-class CausalLM:
+class CausalLM(Pretrained):
     """A loaded language model; its calibration loss is the next-token cross-entropy."""
 
-    def __init__(self, module: Any, tokenizer: Any) -> None:
-        self.module: nn.Module = module
-        self._model = module
-        self._tokenizer = tokenizer
-        blocks = blocks_at(self.module, *BLOCKS)
-        self.towers: Sequence[Tower] = [Tower(name="language-decoder", blocks=blocks)]
-
-    def prunable(self, name: str) -> bool:
-        return True
+    def __init__(self, module: Any, *, tokenizer: Any) -> None:
+        super().__init__(module, tokenizer=tokenizer)
+        self.tokenizer = tokenizer
+        self.towers = language_towers(module)
 
     def encode(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+        return self._ids(text, special=False)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
-        device = next(self.module.parameters()).device
         rows = [sample.tokens or tuple(self.encode(target_text(sample))) for sample in samples]
         if any(len(row) < 2 for row in rows):
             raise InputError("a calibration text has fewer than two tokens; nothing to predict")
-        return {
-            "input_ids": pad(rows, 0, device),
-            "attention_mask": pad([[1] * len(row) for row in rows], 0, device),
-        }
+        return self._padded(rows, 0)
 
     def loss(self, batch: Batch) -> Tensor:
         losses, counts = self._losses(batch)
@@ -72,12 +54,6 @@ class CausalLM:
         means: list[float] = (losses.double() / counts).tolist()
         return means
 
-    def files(self) -> Mapping[str, str]:
-        return identity_files(self._model.config, self._tokenizer)
-
-    def save(self, folder: Path) -> None:
-        save_folder(folder, self._model, self._tokenizer)
-
 
 class CausalLMFamily:
     """Any ``…ForCausalLM`` or ``…LMHeadModel`` with its blocks in a known place."""
@@ -89,10 +65,8 @@ class CausalLMFamily:
         return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names)
 
     def load(self, folder: str, spec: ModelSpec) -> CausalLM:
-        from transformers import AutoModelForCausalLM
-
-        module = load_weights(AutoModelForCausalLM, folder, spec)
-        return CausalLM(module, load_tokenizer(folder))
+        module = load_transformer(folder, spec)
+        return CausalLM(module, tokenizer=load_tokenizer(folder))
 
 
 @hookimpl

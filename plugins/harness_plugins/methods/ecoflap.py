@@ -140,6 +140,9 @@ class CappedProportional:
         return split_evenly(groups, keep, target)
 
 
+#: A contrastive loss needs several pairs; 16 is what the released CLIP script takes.
+PAIRS = {"score.batch_size": 16}
+
 ECOFLAP = Recipe(
     name="ecoflap",
     paper="Sung et al., ICLR 2024 (arXiv:2310.02998), zeroth order, p_max = p + 0.1.",
@@ -147,7 +150,7 @@ ECOFLAP = Recipe(
     budget="capped-proportional",
     local=("wanda",),
     headroom=0.1,
-    family_settings={"t5": {"budget.aggregate": "mean"}},
+    family_settings={"t5": {"budget.aggregate": "mean"}, "clip": PAIRS},
 )
 
 
@@ -158,6 +161,7 @@ ECOFLAP_SPARSEGPT = Recipe(
     budget="capped-proportional",
     local=("sparsegpt",),
     headroom=0.1,
+    family_settings={"clip": PAIRS},
 )
 
 

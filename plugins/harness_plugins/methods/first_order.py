@@ -79,6 +79,7 @@ ECOFLAP_FIRST = Recipe(
     family_settings={
         "causal-lm": {"score.kind": "gradient"},
         "t5": {"budget.aggregate": "mean"},
+        "clip": {"score.batch_size": 16},
     },
 )
 

@@ -1,0 +1,45 @@
+"""BLIP: captioning, question answering and retrieval.
+
+Li et al., "BLIP: Bootstrapping Language-Image Pre-training for Unified Vision-Language
+Understanding and Generation", ICML 2022 (arXiv:2201.12086), as ``BlipForConditionalGeneration``,
+``BlipForQuestionAnswering`` and ``BlipForImageTextRetrieval`` of transformers. Prunable are the
+linear layers of the vision, text-encoder and text-decoder blocks.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from harness.plugin import LoadedModel, ModelFamily, ModelSpec, hookimpl
+from harness_plugins.families.blip.answering import BlipAnswerer
+from harness_plugins.families.blip.captioning import BlipCaptioner
+from harness_plugins.families.blip.retrieval import BlipRetriever
+from harness_plugins.images import load_image_processor
+from harness_plugins.pretrained import load_tokenizer, load_transformer
+
+HEADS: Mapping[str, Callable[..., LoadedModel]] = {
+    "BlipForConditionalGeneration": BlipCaptioner,
+    "BlipForQuestionAnswering": BlipAnswerer,
+    "BlipForImageTextRetrieval": BlipRetriever,
+}
+
+
+class BlipFamily:
+    """BLIP of any size, with any of the heads that transformers has."""
+
+    name: ClassVar[str] = "blip"
+
+    def matches(self, config: Mapping[str, Any]) -> bool:
+        return bool(HEADS.keys() & set(config.get("architectures") or ()))
+
+    def load(self, folder: str, spec: ModelSpec) -> LoadedModel:
+        module = load_transformer(folder, spec)
+        return HEADS[type(module).__name__](
+            module,
+            tokenizer=load_tokenizer(folder),
+            processor=load_image_processor(folder, spec),
+        )
+
+
+@hookimpl
+def harness_model_families() -> list[type[ModelFamily]]:
+    return [BlipFamily]

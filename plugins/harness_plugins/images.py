@@ -1,0 +1,130 @@
+"""Photographs as a model takes them: Hugging Face's image processors, or one that a spec names."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL.Image import Image, Resampling
+from torch import Tensor, nn
+
+from harness.plugin import ImageSpec, InputError, ModelSpec, Sample
+from harness_plugins.pretrained import refusing
+
+#: Where the settings of a folder's image processor may stand.
+SETTINGS = ("preprocessor_config.json", "processor_config.json")
+BICUBIC = Resampling.BICUBIC
+
+
+def load_image_processor(folder: str, spec: ModelSpec) -> Any:
+    """The image processor of the spec, else the one the folder ships, always Pillow's.
+
+    Pillow's, because other backends give slightly different pixels.
+
+    Raises:
+        InputError: Neither says how images are prepared.
+    """
+    if spec.images is not None:
+        return ShortSideCrop(spec.images)
+    if Path(folder).is_dir() and not any((Path(folder) / name).is_file() for name in SETTINGS):
+        raise InputError(
+            f"{folder} has no preprocessor_config.json; say how images are prepared, "
+            f'e.g. --images "short=256 crop=224 mean=0.5 std=0.5"'
+        )
+    with refusing(folder, "the image processor"):
+        from transformers import AutoImageProcessor
+
+        return AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
+
+
+class ShortSideCrop:
+    """Short side resized bicubically, aspect ratio kept to the nearest pixel, square cropped."""
+
+    def __init__(self, images: ImageSpec) -> None:
+        self._spec = images
+
+    @property
+    def size(self) -> dict[str, int]:
+        return {"shortest_edge": self._spec.short}
+
+    @property
+    def crop_size(self) -> dict[str, int]:
+        return {"height": self._spec.crop, "width": self._spec.crop}
+
+    def __call__(
+        self,
+        images: Sequence[Image],
+        return_tensors: str,
+        size: Mapping[str, int] | None = None,
+        crop_size: Mapping[str, int] | None = None,
+    ) -> dict[str, Any]:
+        """Pixels (images, 3, crop, crop), float32."""
+        short = (size or self.size)["shortest_edge"]
+        crop = (crop_size or self.crop_size)["height"]
+        mean, std = (np.array(part, dtype=np.float32) for part in (self._spec.mean, self._spec.std))
+        pixels = [(_square(image, short, crop) - mean) / std for image in images]
+        return {"pixel_values": np.stack(pixels).transpose(0, 3, 1, 2)}
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._spec.model_dump()
+
+
+def _square(image: Image, short: int, crop: int) -> Any:
+    scale = short / min(image.size)
+    width, height = (max(short, round(side * scale)) for side in image.size)
+    resized = image.resize((width, height), resample=BICUBIC)
+    left, top = (width - crop) // 2, (height - crop) // 2
+    square = resized.crop((left, top, left + crop, top + crop))
+    return np.asarray(square, dtype=np.float32) / np.float32(255)
+
+
+def sizes_at(processor: Any, side: int) -> dict[str, dict[str, int]]:
+    """Arguments that make a processor give squares of that side, cropping as much as it did.
+
+    Raises:
+        InputError: The processor gives no squares.
+    """
+    square = {"height": side, "width": side}
+    size = {edge: length for edge, length in dict(processor.size).items() if length}
+    crops = getattr(processor, "do_center_crop", True) and getattr(processor, "crop_size", None)
+    if crops:
+        crop = processor.crop_size["height"]
+        resized = {edge: round(length * side / crop) for edge, length in size.items()}
+        return {"size": resized, "crop_size": square}
+    if set(size) != set(square):
+        raise InputError(f"image size {side}: this model's images are not square but {size}")
+    return {"size": square}
+
+
+def image_of(sample: Sample) -> Path:
+    """The sample's image.
+
+    Raises:
+        InputError: It has none.
+    """
+    if sample.image is None:
+        raise InputError(f"sample {sample.id} has no image, and the model needs one")
+    return sample.image
+
+
+def second_image_of(sample: Sample) -> Path:
+    """The right image of the sample's pair.
+
+    Raises:
+        InputError: It has none.
+    """
+    if sample.second_image is None:
+        raise InputError(f"sample {sample.id} has no second image, and the model needs two")
+    return sample.second_image
+
+
+def prepare(processor: Any, images: Sequence[Image], module: nn.Module, **sizes: Any) -> Tensor:
+    """Pixels (images, 3, height, width) on the module's device in its dtype.
+
+    Args:
+        sizes: Of the images, instead of the processor's own; see `sizes_at`.
+    """
+    pixels = processor(images=list(images), return_tensors="np", **sizes)["pixel_values"]
+    parameter = next(module.parameters())
+    return torch.from_numpy(np.asarray(pixels)).to(parameter.device, parameter.dtype)

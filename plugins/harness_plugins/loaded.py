@@ -1,0 +1,97 @@
+"""What families of transformers' models share, whatever their architecture."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from harness.plugin import Batch, Sample, Tower, read_shown
+from harness_plugins.images import prepare, sizes_at
+from harness_plugins.pretrained import identity_files, pad, save_folder
+
+
+class Pretrained:
+    """A live model with the tokenizer and the image processor of its folder, where it has them.
+
+    A family adds its towers, its calibration loss and what the model can be asked.
+    """
+
+    towers: Sequence[Tower]
+
+    def __init__(self, module: Any, *, tokenizer: Any = None, processor: Any = None) -> None:
+        self.module: nn.Module = module
+        self._model = module
+        self._tokenizer = tokenizer
+        self._processor = processor
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+    def prunable(self, name: str) -> bool:
+        """Every linear layer of a block, unless a family knows better."""
+        return True
+
+    def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
+        """No padding, unless a family knows better."""
+        return {}
+
+    def files(self) -> Mapping[str, str]:
+        return identity_files(self._model.config, self._tokenizer, self._processor)
+
+    def save(self, folder: Path) -> None:
+        save_folder(folder, self._model, self._tokenizer, self._processor)
+
+    def _ids(self, text: str, *, special: bool = True) -> list[int]:
+        """Token ids of a text, with the tokenizer's special tokens or without."""
+        ids = self._tokenizer(text, add_special_tokens=special, verbose=False).input_ids
+        return list(ids)
+
+    def _cut_ids(self, text: str, length: int) -> list[int]:
+        """Ids of a text; one that is too long loses words, not its last token, which ends it."""
+        ids = self._ids(text)
+        return ids if len(ids) <= length else [*ids[: length - 1], ids[-1]]
+
+    def _padded(
+        self, rows: Sequence[Sequence[int]], value: int, *, left: bool = False
+    ) -> dict[str, Tensor]:
+        """Token ids, padded on the right or left, and which are real, both (rows, tokens)."""
+        return {
+            "input_ids": pad(rows, value, self.device, left=left),
+            "attention_mask": pad([[1] * len(row) for row in rows], 0, self.device, left=left),
+        }
+
+
+class Seeing(Pretrained):
+    """A model that is shown images."""
+
+    #: Arguments of the image processor, besides the images.
+    _sizes: Mapping[str, Any] = {}
+    #: Arguments of the vision tower, besides the pixels.
+    _positions: Mapping[str, Any] = {}
+
+    def _pixels(self, samples: Sequence[Sample]) -> Tensor:
+        """The samples' images as the model takes them, (samples, 3, height, width)."""
+        return self._prepared([read_shown(sample) for sample in samples])
+
+    def _prepared(self, images: Sequence[Image]) -> Tensor:
+        return prepare(self._processor, images, self.module, **self._sizes)
+
+
+class Resizing(Seeing):
+    """A model whose vision tower interpolates its positions to images of another size."""
+
+    @contextmanager
+    def images_at(self, side: int) -> Iterator[None]:
+        """Inside the context, images are prepared `side` pixels wide and high."""
+        before = self._sizes, self._positions
+        self._sizes = sizes_at(self._processor, side)
+        self._positions = {"interpolate_pos_encoding": True}
+        try:
+            yield
+        finally:
+            self._sizes, self._positions = before

@@ -1,0 +1,108 @@
+"""Vision-language models that take one turn of a user: an image among the tokens of a prompt."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.plugin import InputError, LoadedModel, ModelSpec, Sample, read_shown
+from harness_plugins.images import load_image_processor
+from harness_plugins.language import Prompted
+from harness_plugins.pretrained import companions, load_tokenizer, load_transformer
+
+#: What a folder's processor needs besides; carried along, so that it works in a saved folder too.
+COMPANIONS = ("processor_config.json", "video_preprocessor_config.json", "chat_template.json")
+
+
+class VisionChat(Prompted, ABC):
+    """A decoder that goes on from a turn, worded by its chat template.
+
+    Images are counted and placed here, because transformers' own processors of some of these
+    models cannot be made without torchvision.
+    """
+
+    _encodes = False
+    #: How a turn is worded where the tokenizer has no chat template; {image} stands for the image.
+    plain_turn: ClassVar[str]
+
+    def __init__(
+        self, module: Any, *, tokenizer: Any, processor: Any, beside: Mapping[str, str]
+    ) -> None:
+        super().__init__(module, tokenizer=tokenizer, processor=processor)
+        self._companions = beside
+        self._image_id: int = module.config.image_token_id
+        self._image_token: str = tokenizer.convert_ids_to_tokens(self._image_id)
+
+    @abstractmethod
+    def _count_tokens(self, image: Mapping[str, Any]) -> int:
+        """As how many tokens the model reads an image that its processor prepared."""
+
+    def _turn(self, prompt: str) -> str:
+        if self._tokenizer.chat_template is None:
+            return self.plain_turn.format(image=self._image_token, prompt=prompt)
+        content = [{"type": "image"}, {"type": "text", "text": prompt}]
+        turn: str = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+        )
+        return turn
+
+    def _target_ids(self, target: str) -> list[int]:
+        gap = "" if self._turn("").endswith("\n") else " "
+        return [*self._ids(gap + target, special=False), self._tokenizer.eos_token_id]
+
+    def _read(self, samples: Sequence[Sample]) -> tuple[list[list[int]], dict[str, Tensor]]:
+        images = [
+            self._processor(images=[read_shown(sample)], return_tensors="np") for sample in samples
+        ]
+        rows = [
+            self._placed(self._ids(self._turn(sample.prompt)), self._count_tokens(image), sample)
+            for sample, image in zip(samples, images, strict=True)
+        ]
+        return rows, {
+            name: self._on_device(np.concatenate([image[name] for image in images]))
+            for name in ("pixel_values", "image_grid_thw")
+            if name in images[0]
+        }
+
+    def _placed(self, ids: list[int], count: int, sample: Sample) -> list[int]:
+        """The ids with the one token of the image repeated, as often as the model reads it."""
+        if ids.count(self._image_id) != 1:
+            raise InputError(
+                f"sample {sample.id}: its turn holds {self._image_token} "
+                f"{ids.count(self._image_id)} times, not once"
+            )
+        place = ids.index(self._image_id)
+        return [*ids[:place], *[self._image_id] * count, *ids[place + 1 :]]
+
+    def _on_device(self, values: Any) -> Tensor:
+        tensor = torch.from_numpy(values).to(self.device)
+        return tensor.to(self._model.dtype) if tensor.is_floating_point() else tensor
+
+    def files(self) -> Mapping[str, str]:
+        template = {"chat_template": self._tokenizer.chat_template or self.plain_turn}
+        return {**super().files(), **template}
+
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        for name, content in self._companions.items():
+            (folder / name).write_text(content, encoding="utf-8")
+
+
+def load_chat(kind: type[VisionChat], folder: str, spec: ModelSpec) -> LoadedModel:
+    """A model of that kind with its tokenizer and image processor.
+
+    Raises:
+        InputError: The spec says how images are prepared; here only the processor knows.
+    """
+    if spec.images is not None:
+        raise InputError(f"{folder}: its own processor prepares images; leave out --images")
+    return kind(
+        load_transformer(folder, spec),
+        tokenizer=load_tokenizer(folder),
+        processor=load_image_processor(folder, spec),
+        beside=companions(folder, COMPANIONS),
+    )
