@@ -101,7 +101,7 @@ def test_okvqa_has_the_official_fields_and_a_right_answer(folders: dict[str, Pat
 
 def test_gqa_asks_all_structural_types_evenly(folders: dict[str, Path]) -> None:
     task = GQA()
-    examples = task.examples(folders["gqa"], task.profile(None), None)
+    examples = task.examples(folders["gqa"], task.profiles[0], None)
     rows = read(folders["gqa"] / "testdev_balanced_questions.json").values()
 
     assert Counter(example.label for example in examples) == dict.fromkeys(
@@ -130,7 +130,7 @@ def test_flickr30k_is_a_karpathy_file_of_five_different_sentences(
 
 def test_coco_captions_are_read(folders: dict[str, Path]) -> None:
     task = CocoCaption()
-    examples = task.examples(folders["coco-caption"], task.profile(None), None)
+    examples = task.examples(folders["coco-caption"], task.profiles[0], None)
 
     assert len(examples) == 200
     assert all(len(example.references) == 5 for example in examples)
@@ -138,7 +138,7 @@ def test_coco_captions_are_read(folders: dict[str, Path]) -> None:
 
 def test_imagenet_is_read_with_its_own_class_order(folders: dict[str, Path]) -> None:
     task = ImageNet()
-    examples = task.examples(folders["imagenet"], task.profile(None), None)
+    examples = task.examples(folders["imagenet"], task.profiles[0], None)
 
     labels = Counter(example.references[0] for example in examples)
     assert labels == {str(index): 4 for index in range(64)}

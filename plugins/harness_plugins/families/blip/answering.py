@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.plugin import Batch, Generation, Sample
-from harness_plugins.families.blip.base import IGNORED, Blip, decoded, text_tower, vision_tower
+from harness_plugins.families.blip.towers import IGNORED, Blip, decoded, text_tower, vision_tower
 from harness_plugins.pretrained import generation_arguments, pad, target_text
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from harness.plugin import Batch, Sample
-from harness_plugins.families.blip.base import Blip, text_tower, vision_tower
+from harness_plugins.families.blip.towers import Blip, text_tower, vision_tower
 from harness_plugins.matching import Matcher
 
 
