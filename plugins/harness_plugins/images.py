@@ -119,6 +119,14 @@ def second_image_of(sample: Sample) -> Path:
     return sample.second_image
 
 
+def distinct_images(samples: Sequence[Sample]) -> tuple[list[Sample], list[int]]:
+    """One sample of each image that is shown, and for every sample the place of its image there."""
+    keys = [(sample.image, sample.second_image, sample.view) for sample in samples]
+    first = dict(zip(reversed(keys), reversed(samples), strict=True))
+    order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    return [first[key] for key in order], [order[key] for key in keys]
+
+
 def prepare(processor: Any, images: Sequence[Image], module: nn.Module, **sizes: Any) -> Tensor:
     """Pixels (images, 3, height, width) on the module's device in its dtype.
 

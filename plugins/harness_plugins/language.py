@@ -102,7 +102,11 @@ class Prompted(Pretrained):
         return {"language-encoder": read, "language-decoder": batch["labels"] != IGNORED}
 
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
-        prompts, beside = self._read(samples)
+        return self._answers(*self._read(samples), generation)
+
+    def _answers(
+        self, prompts: list[list[int]], beside: Mapping[str, Any], generation: Generation
+    ) -> list[str]:
         inputs = self._batch(prompts, beside, left=not self._encodes)
         made = self._model.generate(**inputs, **generation_arguments(generation))
         length = inputs["input_ids"].shape[1]

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from harness.plugin import Batch, Sample, read_image
-from harness_plugins.images import image_of
+from harness.plugin import Batch, Sample
+from harness_plugins.images import distinct_images
 from harness_plugins.loaded import Resizing
 from harness_plugins.pretrained import target_text
 
@@ -62,8 +62,7 @@ class Matcher(Resizing, ABC):
     @torch.no_grad()
     def match(self, samples: Sequence[Sample]) -> Tensor:
         """Logit of "fits" per sample (samples,), float32; an image of several is seen once."""
-        paths = list(dict.fromkeys(image_of(sample) for sample in samples))
-        states = self._image_states(self._prepared([read_image(path) for path in paths]))
-        places = [paths.index(image_of(sample)) for sample in samples]
+        shown, places = distinct_images(samples)
+        states = self._image_states(self._pixels(shown))
         texts = self._texts([self._pair_ids(sample.prompt) for sample in samples])
         return self._pair_logits(states[places], **texts)[:, 1].float()

@@ -1,13 +1,15 @@
 """``Blip2ForConditionalGeneration``: a language model goes on from the Q-Former."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
 
-from harness.plugin import Sample, UnitGroup
+from harness.plugin import Generation, Sample, UnitGroup
 from harness_plugins.families.blip2.towers import bridge_tower, vision_tower
+from harness_plugins.images import distinct_images
 from harness_plugins.language import Prompted, language_towers
 from harness_plugins.loaded import Resizing
 from harness_plugins.structure import (
@@ -62,9 +64,30 @@ class Blip2(Prompted, Resizing):
     def _prompt_ids(self, prompt: str) -> list[int]:
         return [*self._image_tokens, *self._ids(prompt)]
 
-    def _read(self, samples: Sequence[Sample]) -> tuple[list[list[int]], dict[str, Any]]:
+    def _read(
+        self, samples: Sequence[Sample], shown: Sequence[Sample] | None = None
+    ) -> tuple[list[list[int]], dict[str, Any]]:
+        pixels = self._pixels(samples if shown is None else shown)
         prompts = [self._prompt_ids(sample.prompt) for sample in samples]
-        return prompts, {"pixel_values": self._pixels(samples), **self._positions}
+        return prompts, {"pixel_values": pixels, **self._positions}
+
+    def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
+        """An image that several samples show is seen once."""
+        shown, places = distinct_images(samples)
+        prompts, beside = self._read(samples, shown)
+        with repeated(self._model.language_projection, places):
+            return self._answers(prompts, beside, generation)
+
+
+@contextmanager
+def repeated(module: nn.Module, rows: Sequence[int]) -> Iterator[None]:
+    """Inside the context, the module gives those rows of what it would give."""
+    chosen = list(rows)
+    handle = module.register_forward_hook(lambda _module, _inputs, output: output[chosen])
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 QKV = ("q_proj", "k_proj", "v_proj")
