@@ -100,6 +100,7 @@ def open_remote(manifest: Manifest, store: Path, report: Report, *, part: bool) 
         except (OSError, ValueError) as error:
             first = str(error).strip().partition("\n")[0]
             reasons.append(f"{repo}: {first or type(error).__name__}")
+            report(f"not from {reasons[-1]}", 0, 0)
         else:
             return OpenCopy(copy=copy, tables=_open(copy, root, names, part=part), source=source)
     raise ConnectionError("; ".join(reasons))
