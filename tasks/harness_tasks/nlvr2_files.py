@@ -7,7 +7,6 @@ from pathlib import Path
 from harness.plugin import DataError
 from harness_tasks.annotation_files import find_image, read_json_lines
 
-IMAGES = "images"
 TRUTH_PROMPT = "Question: is it true that {} Short answer:"
 
 
@@ -35,7 +34,10 @@ class Statement:
 
 
 def read_statements(path: Path) -> Iterator[Statement]:
-    """Statements in the order of the file; images lie in ``images/`` beside it.
+    """Statements in the order of the file.
+
+    Images lie beside it in a folder named like it, those of the train split in numbered folders
+    there, as their form delivers them.
 
     Raises:
         DataError: The file or a field is missing, or a label is something else.
@@ -49,5 +51,7 @@ def read_statements(path: Path) -> Iterator[Statement]:
             text=row.get("sentence", str),
             is_true=label == "True",
             pair=identifier.rpartition("-")[0],
-            folder=path.parent / IMAGES,
+            folder=path.parent
+            / path.stem
+            / (str(row.get("directory", int)) if "directory" in row else ""),
         )

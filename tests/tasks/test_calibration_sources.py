@@ -550,8 +550,13 @@ def test_gqa_train_files(tmp_path: Path) -> None:
 
 def test_nlvr2_train_file(tmp_path: Path) -> None:
     for side in (0, 1):
-        save(tmp_path / "images" / f"train-5-1-img{side}.png", photograph(side))
-    row = {"identifier": "train-5-1-0", "sentence": "Both are red.", "label": "False"}
+        save(tmp_path / "train" / "42" / f"train-5-1-img{side}.png", photograph(side))
+    row = {
+        "directory": 42,
+        "identifier": "train-5-1-0",
+        "sentence": "Both are red.",
+        "label": "False",
+    }
     dump(tmp_path / "train.json", row)
 
     [sample] = everything(NLVR2Train(), tmp_path, tmp_path)

@@ -116,7 +116,7 @@ def write_class_folders(folder: Path) -> None:
 def write_nlvr2(folder: Path) -> None:
     rows = []
     for i in range(COUNT):
-        images(folder / "images", [f"test1-{i}-0-img{side}.png" for side in range(2)])
+        images(folder / "test1", [f"test1-{i}-0-img{side}.png" for side in range(2)])
         label = "True" if i < 3 else "False"
         rows.append({"identifier": f"test1-{i}-0-1", "sentence": "A is B.", "label": label})
     (folder / "test1.json").write_text("\n".join(map(json.dumps, rows)) + "\n")

@@ -77,13 +77,13 @@ def write_gqa(tables: HubTables, folder: Path, copy: HubCopy) -> None:
 
 
 def write_nlvr2(tables: HubTables, folder: Path, copy: HubCopy) -> None:
-    """``test1.json`` and ``images/``; a pair's identifier is made of what it shows and says."""
+    """``test1.json`` and ``test1/``; a pair's identifier is made of what it shows and says."""
     rows = []
     for row in tables.rows("rows"):
         left, right = image_bytes(row, "left_image"), image_bytes(row, "right_image")
         pair = f"test1-{content_name(left, right, row['question'].encode())}-0"
         for side, image in enumerate((left, right)):
-            write_bytes(folder / "images" / f"{pair}-img{side}.png", image)
+            write_bytes(folder / "test1" / f"{pair}-img{side}.png", image)
         label = str(row["answer"]).strip().capitalize()
         rows.append({"identifier": f"{pair}-0", "sentence": row["question"], "label": label})
     write_json_lines(folder / "test1.json", sorted(rows, key=itemgetter("identifier")))
