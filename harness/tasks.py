@@ -15,6 +15,7 @@ from harness.composition import identify_part
 from harness.errors import DataError, InputError, UnknownNameError
 from harness.model import Model
 from harness.plugin import (
+    BringsData,
     Classifies,
     EditionInfo,
     Embeds,
@@ -60,7 +61,7 @@ class OpenTask:
 
     @property
     def name(self) -> str:
-        return self.task.name
+        return self.spec.name
 
     @property
     def has_images(self) -> bool:
@@ -111,7 +112,7 @@ def open_task(
     """
     provider, task = find_task(spec.name, plugins)
     profile, profile_identity = _settle_profile(task, spec, model)
-    edition = find_edition(task, data, cache, model, plugins)
+    edition = find_edition(task, spec.name, data, cache, model, plugins)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
     examples = _take(list(task.examples(edition.path, profile, encode)), spec)
     if not examples:
@@ -186,29 +187,39 @@ def _settle_profile(task: Task, spec: TaskSpec, model: Model) -> tuple[Profile, 
 
 
 def find_edition(
-    task: Task, data: DataSpec, cache: Path, model: Model, plugins: Plugins
+    task: Task, name: str, data: DataSpec, cache: Path, model: Model, plugins: Plugins
 ) -> EditionInfo:
     """Where the task's folder is.
+
+    Args:
+        name: As it is asked for, with what stands behind the colon.
 
     Raises:
         DataError: The folder is missing; the task's instructions say how to get it.
         InputError: The edition has no such task.
     """
-    base = task.name.partition(":")[0]
+    base, _, argument = name.partition(":")
     if base in data.folders:
         found = EditionInfo(path=data.folders[base], label="folder")
     elif data.root is not None:
         found = EditionInfo(path=data.root / base, label="folder")
     else:
-        name = data.edition or (model.bundled.given.edition if model.bundled else "full")
-        given = plugins.editions.get(name).given().provide(base, cache)
+        edition = data.edition or (model.bundled.given.edition if model.bundled else "full")
+        given = plugins.editions.get(edition).given().provide(base, cache)
         if given is None:
             raise InputError(
-                f"edition {name} has no task {base}; give its folder with --data {base}=DIR"
+                f"edition {edition} has no task {base}; give its folder with --data {base}=DIR"
             )
         found = given
-    if not found.path.is_dir():
+    is_there = found.path.is_dir()
+    if not is_there and (base in data.folders or not isinstance(task, BringsData)):
         raise DataError(found.path, f"no such folder. {task.instructions()}")
+    if isinstance(task, BringsData):
+        names = task.names_in(found.path) if is_there else ()
+        if argument not in names:
+            if found.label == "mini":
+                raise UnknownNameError(f"{base} task of edition mini", argument, names)
+            return dataclasses.replace(found, label="full")
     return found
 
 

@@ -39,6 +39,7 @@ from harness.plugin.identity import Fingerprinted
 from harness.plugin.images import read_image
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.protocols import (
+    BringsData,
     BudgetAllocator,
     BundledModel,
     CalibrationSource,
@@ -82,6 +83,7 @@ from harness.spec import ImageSpec, ModelSpec
 __all__ = [
     "Asker",
     "Batch",
+    "BringsData",
     "BudgetAllocator",
     "BundledModel",
     "CalibrationSource",

@@ -64,8 +64,12 @@ class Sample:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def input_digest(self) -> str:
-        """Hash of images or tokens: what calibration and evaluation must not share."""
-        hasher = hashlib.sha256(repr(self.tokens).encode())
+        """Hash of images or tokens: what calibration and evaluation must not share.
+
+        Of a sample with neither it is the prompt's.
+        """
+        is_prompt = not self.tokens and self.image is None
+        hasher = hashlib.sha256((self.prompt if is_prompt else repr(self.tokens)).encode())
         for image in (self.image, self.second_image):
             if image is not None:
                 try:

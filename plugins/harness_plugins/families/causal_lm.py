@@ -30,7 +30,7 @@ class CausalLM:
     def __init__(self, module: Any, tokenizer: Any) -> None:
         self.module: nn.Module = module
         self._model = module
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         blocks = blocks_at(self.module, *BLOCKS)
         self.towers: Sequence[Tower] = [Tower(name="language-decoder", blocks=blocks)]
 
@@ -38,7 +38,7 @@ class CausalLM:
         return True
 
     def encode(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         device = next(self.module.parameters()).device
@@ -73,10 +73,10 @@ class CausalLM:
         return means
 
     def files(self) -> Mapping[str, str]:
-        return identity_files(self._model.config, self._tokenizer)
+        return identity_files(self._model.config, self.tokenizer)
 
     def save(self, folder: Path) -> None:
-        save_folder(folder, self._model, self._tokenizer)
+        save_folder(folder, self._model, self.tokenizer)
 
 
 class CausalLMFamily:
