@@ -14,7 +14,13 @@ from typing import Any, ClassVar
 from harness.plugin import Asker, Example, Metric, Profile, Scores, Task, hookimpl
 from harness_tasks.lm_eval.asking import make_respondent
 from harness_tasks.lm_eval.documents import Document, build_documents, digest_tasks, to_example
-from harness_tasks.lm_eval.loading import Suite, find_manager, load_suite, set_shots
+from harness_tasks.lm_eval.loading import (
+    Suite,
+    find_manager,
+    load_suite,
+    set_shots,
+    templates_compiled_once,
+)
 from harness_tasks.lm_eval.scoring import MainMetric, choose_main, score_documents
 
 #: Examples in the prompt; the empty one leaves them to the task.
@@ -62,9 +68,10 @@ class LmEval:
         suite = load_suite(self._wanted, folder)
         self._main = choose_main(suite, metric)
         set_shots(list(suite.tasks.values()), shots)
-        self._documents = {document.id: document for document in build_documents(suite)}
         self._suite = suite
-        return [to_example(document, suite) for document in self._documents.values()]
+        with templates_compiled_once():
+            self._documents = {document.id: document for document in build_documents(suite)}
+            return [to_example(document, suite) for document in self._documents.values()]
 
     def fingerprint(self) -> dict[str, str]:
         """lm-eval's version and what its task files say."""
@@ -86,7 +93,8 @@ class LmEval:
         assert self._suite is not None
         assert self._main is not None
         documents = [self._documents[example.sample.id] for example in examples]
-        return score_documents(self._suite, documents, outputs, self._main)
+        with templates_compiled_once():
+            return score_documents(self._suite, documents, outputs, self._main)
 
     def instructions(self) -> str:
         return (

@@ -230,9 +230,11 @@ def _others(
     suite: Suite, results: Mapping[str, Mapping[str, Any]], main: MainMetric
 ) -> dict[str, float]:
     """All else that lm-eval would print for the task or the group."""
-    shown = results.get(suite.name, {})
+    shown = dict(results.get(suite.name, {}))
     if suite.group is not None:
         shown = suite.group.aggregate(results)
+        for part in suite.group.get_all_groups():
+            shown |= {f"{part.name} {key}": value for key, value in part.aggregate(results).items()}
     return {
         key: value
         for key, value in shown.items()
