@@ -42,6 +42,8 @@ CAPABILITIES: Mapping[Needs, type] = {
     "match": Matches,
     "language-model": LanguageModel,
 }
+#: Needs that do not read as what a model can do.
+WORDS: Mapping[Needs, str] = {"language-model": "serve as a language model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,11 +154,12 @@ def choose_profile(task: Task, name: str | None, model: Model) -> Profile:
 
 def _lacks(model: Model, profile: Profile) -> list[str]:
     """What the profile needs and the model cannot do."""
-    lacks = [need for need in profile.needs if not isinstance(model.loaded, CAPABILITIES[need])]
+    missing = [n for n in profile.needs if not isinstance(model.loaded, CAPABILITIES[n])]
+    lacks = [WORDS.get(need, need) for need in missing]
     size = profile.image_size
     if size is not None and not isinstance(model.loaded, Resizes):
         return [*lacks, f"take images of {size} pixels"]
-    return [*lacks]
+    return lacks
 
 
 def _settle_profile(task: Task, spec: TaskSpec, model: Model) -> tuple[Profile, ProfileIdentity]:

@@ -60,7 +60,7 @@ def test_a_model_that_is_no_language_model_is_refused(
     )
 
     assert done.returncode == 2
-    assert "task lm_eval needs a model that can language-model" in done.stderr
+    assert "task lm_eval needs a model that can serve as a language model" in done.stderr
 
 
 USUAL = {
