@@ -15,6 +15,7 @@ from harness.data.folders import locate, miscount
 from harness.errors import DataError, InputError, UnknownNameError
 from harness.model import Model
 from harness.plugin import (
+    BringsData,
     Classifies,
     EditionInfo,
     Embeds,
@@ -44,6 +45,8 @@ CAPABILITIES: Mapping[Needs, type] = {
     "judge": Judges,
     "language-model": LanguageModel,
 }
+#: Needs that do not read as what a model can do.
+WORDS: Mapping[Needs, str] = {"language-model": "serve as a language model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,7 @@ class OpenTask:
 
     @property
     def name(self) -> str:
-        return self.task.name
+        return self.spec.name
 
     @property
     def has_images(self) -> bool:
@@ -114,7 +117,7 @@ def open_task(
     """
     provider, task = find_task(spec.name, plugins)
     profile, profile_identity = _settle_profile(task, spec, model)
-    edition = find_edition(task, data, cache, model, plugins)
+    edition = find_edition(task, spec.name, data, cache, model, plugins)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
     examples = list(task.examples(edition.path, profile, encode))
     if edition.label == "full" and (wrong := miscount(task.manifest, edition.path, len(examples))):
@@ -157,11 +160,12 @@ def choose_profile(task: Task, name: str | None, model: Model) -> Profile:
 
 def _lacks(model: Model, profile: Profile) -> list[str]:
     """What the profile needs and the model cannot do."""
-    lacks = [need for need in profile.needs if not isinstance(model.loaded, CAPABILITIES[need])]
+    missing = [n for n in profile.needs if not isinstance(model.loaded, CAPABILITIES[n])]
+    lacks = [WORDS.get(need, need) for need in missing]
     size = profile.image_size
     if size is not None and not isinstance(model.loaded, Resizes):
         return [*lacks, f"take images of {size} pixels"]
-    return [*lacks]
+    return lacks
 
 
 def _settle_profile(task: Task, spec: TaskSpec, model: Model) -> tuple[Profile, ProfileIdentity]:
@@ -192,9 +196,12 @@ def _settle_profile(task: Task, spec: TaskSpec, model: Model) -> tuple[Profile, 
 
 
 def find_edition(
-    task: Task, data: DataSpec, cache: Path, model: Model, plugins: Plugins
+    task: Task, name: str, data: DataSpec, cache: Path, model: Model, plugins: Plugins
 ) -> EditionInfo:
     """Where the task's folder is.
+
+    Args:
+        name: As it is asked for, with what stands behind the colon.
 
     Raises:
         DataError: The folder is missing; the task's manifest says how to get it.
@@ -202,8 +209,15 @@ def find_edition(
     """
     own = model.bundled.given.edition if model.bundled else "full"
     found = locate(task.name, data, own, cache, plugins)
-    if not found.path.is_dir():
+    is_there = found.path.is_dir()
+    if not is_there and (task.name in data.folders or not isinstance(task, BringsData)):
         raise DataError(found.path, f"no such folder. {task.manifest.instructions()}")
+    if isinstance(task, BringsData):
+        argument, names = name.partition(":")[2], task.names_in(found.path) if is_there else ()
+        if argument not in names:
+            if found.label == "mini":
+                raise UnknownNameError(f"{task.name} task of edition mini", argument, names)
+            return dataclasses.replace(found, label="full")
     return found
 
 

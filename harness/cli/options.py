@@ -38,6 +38,12 @@ DataOption = Annotated[
     str | None,
     typer.Option("--data", help="mini, full, a folder of task folders, or task=DIR[,task=DIR]."),
 ]
+IncludeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--include-path", help="Folder of lm-eval task files; the same as --data lm_eval=DIR."
+    ),
+]
 CalibrationOption = Annotated[
     str | None,
     typer.Option(
@@ -97,6 +103,7 @@ def build_spec(
     seed: str | None = None,
     tasks: str | None = None,
     data: str | None = None,
+    include_path: Path | None = None,
     calibration: str | None = None,
     train: str | None = None,
     finetune: str | None = None,
@@ -135,6 +142,10 @@ def build_spec(
         content["tasks"] = [{**task, "limit": limit} for task in content.get("tasks", ())]
     texts = {"data": data, "calibration": calibration, "train": train, "finetune": finetune}
     content |= {key: _parsers()[key](text) for key, text in _given(**texts).items()}
+    if include_path is not None:
+        part = content.get("data", {})
+        folders = {**part.get("folders", {}), "lm_eval": include_path}
+        content["data"] = {**part, "folders": folders}
     found_pattern = notation.parse_pattern(pattern)
     if found_pattern is not None:
         content["pattern"] = found_pattern

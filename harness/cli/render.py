@@ -218,12 +218,13 @@ def print_tasks(found: Plugins, *, as_json: bool) -> None:
     """Tasks with metric, default profile and where the data comes from."""
     rows = []
     for provider in found.tasks:
-        task = provider.given()
+        wanted = getattr(provider.given, "argument", "")
+        task = provider.given(*filter(None, [wanted and "NAME"]))
         names = list(dict.fromkeys(profile.name for profile in task.profiles))
         needs = list(dict.fromkeys(" + ".join(profile.needs) for profile in task.profiles))
         rows.append(
             (
-                task.name,
+                f"{task.name}:NAME" if wanted else task.name,
                 task.metric.name,
                 ", ".join(needs),
                 ", ".join(names),

@@ -34,8 +34,10 @@ class Column:
     @property
     def head(self) -> str:
         part = f" {self.part}" if self.part else ""
+        # What stands behind a colon has a metric of its own: its class serves many.
+        metric = f" {self.metric}" if ":" in self.task else ""
         arrow = "↑" if self.higher_is_better else "↓"
-        return f"{self.task}{part} {arrow}"
+        return f"{self.task}{part}{metric} {arrow}"
 
     @property
     def description(self) -> str:

@@ -49,6 +49,7 @@ from harness.plugin.manifest import (
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.pool import SamplePool
 from harness.plugin.protocols import (
+    BringsData,
     BudgetAllocator,
     BundledModel,
     CalibrationSource,
@@ -93,6 +94,7 @@ from harness.spec import ImageSpec, ModelSpec
 __all__ = [
     "Asker",
     "Batch",
+    "BringsData",
     "BudgetAllocator",
     "BundledModel",
     "CalibrationSource",

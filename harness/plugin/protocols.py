@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from harness.plugin.capabilities import LoadedModel
 from harness.plugin.manifest import Manifest
@@ -166,6 +166,18 @@ class Task(Protocol):
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
     ) -> Scores:
         """Score all outputs together."""
+        ...
+
+
+@runtime_checkable
+class BringsData(Protocol):
+    """A task that goes without a folder: what no folder holds, its library has data for."""
+
+    def names_in(self, folder: Path) -> Sequence[str]:
+        """What may stand behind the colon of its name, of what the folder holds.
+
+        All else is read from the task's own data, which count as ``full``.
+        """
         ...
 
 

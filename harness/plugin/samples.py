@@ -90,9 +90,12 @@ class Sample:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def input_digest(self) -> str:
-        """Hash of images, tokens or else the prompt: what no calibration set shares with a test."""
-        shown = self.image is not None or self.tokens
-        hasher = hashlib.sha256(repr(self.tokens if shown else self.prompt).encode())
+        """Hash of images or tokens: what calibration and evaluation must not share.
+
+        Of a sample with neither it is the prompt's.
+        """
+        is_prompt = not self.tokens and self.image is None
+        hasher = hashlib.sha256((self.prompt if is_prompt else repr(self.tokens)).encode())
         for image in (self.image, self.second_image):
             if image is not None:
                 try:

@@ -1,0 +1,101 @@
+"""lm-eval's tasks by the command line: on tiny models, and on real data where they are at hand."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Run
+from tests.end_to_end.worlds import TinyFolder
+from tests.tasks.task_files import write_tasks
+
+pytest.importorskip("lm_eval", reason="needs the extra lm-eval")
+ROOT = Path(__file__).parent.parent.parent
+
+
+def read_board(results: Path) -> list[dict[str, str]]:
+    [path] = (results / "leaderboards").glob("*.csv")
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_tasks_and_groups_stand_on_a_board_with_metric_and_filter(
+    harness: Run, tiny_folder: TinyFolder, tmp_path: Path
+) -> None:
+    write_tasks(tmp_path / "tasks")
+    command = (
+        *("run", "--model", str(tiny_folder("llama")), "--pruner", "magnitude"),
+        *("--tasks", "lm_eval:by_size,lm_eval:generate,lm_eval:rolling@9"),
+        *("--include-path", str(tmp_path / "tasks")),
+    )
+
+    first, second = harness(*command), harness(*command)
+
+    assert first.returncode == 0, first.stderr
+    assert "6 cells evaluated, 0 filed before" in first.stdout
+    assert "0 cells evaluated, 6 filed before" in second.stdout
+    for word in ("it/s", "Traceback", "Warning"):
+        assert word not in first.stderr
+    pages = [page.read_text() for page in (tmp_path / "results" / "leaderboards").glob("*.md")]
+    whole, part = sorted(pages, key=lambda page: "not comparable" in page)
+    assert "| lm_eval:by_size acc,none ↑ | lm_eval:generate exact_match,first-word ↑ |" in whole
+    assert "| lm_eval:rolling @0:9 word_perplexity,none ↓ |" in part
+    assert "| pruner | sparsity | lm_eval:by_size: choice | lm_eval:by_size: few |" in whole
+    [record] = (tmp_path / "results").rglob("0.5/*/eval-lm-eval-by-size-*.json")
+    comparison = json.loads(record.read_text())["got"]["comparison"]
+    assert comparison["items"] == comparison["clusters"] == 16
+    assert comparison["worse"] + comparison["better"] <= 16
+
+
+def test_a_model_that_is_no_language_model_is_refused(
+    harness: Run, tiny_folder: TinyFolder, tmp_path: Path
+) -> None:
+    write_tasks(tmp_path / "tasks")
+    done = harness(
+        *("eval", "--model", str(tiny_folder("vit")), "--tasks", "lm_eval:choice"),
+        *("--include-path", str(tmp_path / "tasks")),
+    )
+
+    assert done.returncode == 2
+    assert "task lm_eval needs a model that can serve as a language model" in done.stderr
+
+
+USUAL = {
+    "arc_easy": 570,
+    "arc_challenge": 299,
+    "hellaswag": 1000,
+    "boolq": 500,
+    "winogrande": 1267,
+    "openbookqa": 500,
+    "piqa": 1000,
+    "rte": 277,
+    "mmlu/5shot": 1140,
+}
+
+
+@pytest.mark.slow
+def test_the_usual_tasks_run_on_real_data(harness: Run, tmp_path: Path) -> None:
+    """A children's-story model of 260,000 weights guesses."""
+    data = Path(os.environ.get("HARNESS_DATA", "/nowhere"))
+    model = data / "models" / "stories260k"
+    if not (data / "lm_eval").is_dir() or not model.is_dir():
+        pytest.skip("HARNESS_DATA names no folder with lm_eval/*.jsonl and models/stories260k")
+    writer = [sys.executable, str(ROOT / "benchmarks" / "lm_eval_tasks.py")]
+    subprocess.run([*writer, str(data / "lm_eval"), str(tmp_path / "tasks")], check=True)
+
+    done = harness(
+        *("eval", "--model", str(model), "--include-path", str(tmp_path / "tasks")),
+        *("--tasks", ",".join(f"lm_eval:{name}" for name in USUAL)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = read_board(tmp_path / "results")
+    items = {row["task"].removeprefix("lm_eval:"): int(row["items"]) for row in rows}
+    assert items == {name.partition("/")[0]: count for name, count in USUAL.items()}
+    for row in rows:
+        chance = 0.25 if items[row["task"].removeprefix("lm_eval:")] in (570, 299, 1140) else 0.5
+        assert row["metric"] == "acc,none"
+        assert abs(float(row["score"]) - chance) < 0.3, row
