@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from harness.errors import DataError, InputError
-from harness.plugin import EditionInfo
+from harness.plugin import EditionInfo, Manifest
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Origin, Provider
 from harness.spec import DataSpec
@@ -23,15 +23,13 @@ class Foreign:
     argument: ClassVar[str] = "name of a file"
     metric = None
     profiles = ()
+    manifest = Manifest(task="foreign", title="Foreign", page="a friend")
 
     def __init__(self, wanted: str) -> None:
         self.wanted = wanted
 
     def names_in(self, folder: Path) -> Sequence[str]:
         return [path.stem for path in folder.iterdir()]
-
-    def instructions(self) -> str:
-        return "Ask a friend"
 
 
 class Small:
@@ -86,7 +84,7 @@ def test_what_a_folder_lacks_counts_as_full(
 def test_no_folder_is_needed_unless_one_is_named(tmp_path: Path, world: Plugins) -> None:
     for data in (DataSpec(), DataSpec(root=tmp_path / "nothing")):
         assert found("foreign:here", data, tmp_path, world).label == "full"
-    with pytest.raises(DataError, match=r"gone: no such folder. Ask a friend"):
+    with pytest.raises(DataError, match=r"gone: no such folder. Foreign: get it from a friend"):
         found("foreign:here", DataSpec(folders={"foreign": tmp_path / "gone"}), tmp_path, world)
 
 
