@@ -26,6 +26,7 @@ from harness.plugin import (
     Needs,
     Perplexity,
     Profile,
+    Ranks,
     Resizes,
     Task,
 )
@@ -42,6 +43,7 @@ CAPABILITIES: Mapping[Needs, type] = {
     "embed": Embeds,
     "match": Matches,
     "judge": Judges,
+    "rank": Ranks,
     "language-model": LanguageModel,
 }
 
