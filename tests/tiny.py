@@ -34,6 +34,7 @@ WORDS = "a b c d e f g h i j k l m n o p question : short answer ? yes no red ph
 SPECIAL = ["<pad>", "</s>", "<unk>", "<image>", "<s>"]
 VOCABULARY = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
 SIDE = 32
+#: Models that name one of seven classes.
 CLASSIFIERS = ("vit", "deit", "timm_vit", "timm_eva")
 
 
@@ -223,20 +224,25 @@ def vit(folder: Path) -> None:
 def make_samples(kind: str, folder: Path, count: int = 6) -> list[Sample]:
     """Calibration samples that fit the family; prompts and targets of several lengths."""
     draw = np.random.Generator(np.random.PCG64(1))
-    samples = []
-    for index in range(count):
-        path = folder / f"{index}.png"
+    paths = [folder / f"{index}.png" for index in range(count)]
+    for path in paths:
         Image.fromarray(draw.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)).save(path)
-        words = WORDS[: 2 + index % 3]
-        samples.append(
-            Sample(
-                id=str(index),
-                image=path,
-                prompt=" ".join(words),
-                target=index % 7
-                if kind in CLASSIFIERS
-                else " ".join(WORDS[index : index + 2 + index % 2]),
-                tokens=tuple(5 + (index * 3 + k) % 20 for k in range(8 + index % 3)),
-            )
+    return [
+        Sample(
+            id=str(index),
+            image=path,
+            second_image=paths[index - 1] if kind == "blip_nlvr" else None,
+            prompt=" ".join(WORDS[: 2 + index % 3]),
+            target=_target(kind, index),
+            tokens=tuple(5 + (index * 3 + k) % 20 for k in range(8 + index % 3)),
         )
-    return samples
+        for index, path in enumerate(paths)
+    ]
+
+
+def _target(kind: str, index: int) -> str | int:
+    if kind == "blip_nlvr":
+        return "yes" if index % 2 else "no"
+    if kind in CLASSIFIERS:
+        return index % 7
+    return " ".join(WORDS[index : index + 2 + index % 2])

@@ -101,7 +101,8 @@ class Manifest:
 
     @property
     def is_fetchable(self) -> bool:
-        return bool(self.hub) or all(file.url for file in self.required)
+        has_urls = bool(self.required) and all(file.url for file in self.required)
+        return bool(self.hub) or has_urls
 
     def instructions(self) -> str:
         """One message: where to get the data, where to put it, which command does both."""

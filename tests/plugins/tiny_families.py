@@ -95,6 +95,16 @@ def blip_retrieval(folder: Path) -> None:
     spread(BlipForImageTextRetrieval(config)).save_pretrained(folder)
 
 
+def blip_nlvr(folder: Path) -> None:
+    from harness_plugins.families.blip.nlvr_module import BlipForNlvr
+
+    save_processor(folder)
+    config = tiny.blip_config(save_tokenizer(folder, ends=True))
+    config.text_config.merges_from = 1
+    config.num_labels = 2
+    spread(BlipForNlvr(config)).save_pretrained(folder)
+
+
 def blip2_retrieval(folder: Path) -> None:
     save_processor(folder)
     vocabulary = save_tokenizer(folder, ends=True)
@@ -194,7 +204,7 @@ def llava(folder: Path) -> None:
 
 CHAT = (
     "{% for message in messages %}question : {% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<vision><image>{% else %} {{ part['text'] }}{% endif %}"
+    "{% if part['type'] == 'image' %}? <image>{% else %} {{ part['text'] }}{% endif %}"
     "{% endfor %}{% endfor %} short answer :\n"
 )
 
@@ -216,6 +226,7 @@ def qwen_vl(folder: Path, config: type, model: type, vision: dict) -> None:
         },
         image_token_id=3,
         video_token_id=2,
+        vision_start_token_id=tiny.VOCABULARY["?"],  # of the chat template
     )
     spread(model(tiny_config)).save_pretrained(folder)
 
@@ -247,6 +258,7 @@ TABLE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "blip_caption": ("blip", tiny.blip_caption),
     "blip_vqa": ("blip", tiny.blip_vqa),
     "blip_retrieval": ("blip", blip_retrieval),
+    "blip_nlvr": ("blip", blip_nlvr),
     "clip": ("clip", clip),
     "siglip": ("clip", siglip),
     "llava": ("llava", llava),
