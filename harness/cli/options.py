@@ -145,19 +145,13 @@ def build_spec(
     return parse_spec(content)
 
 
-def _given(**options: Any) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """A YAML file as a mapping; pruners and tasks may stand in the short notation.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file that ``--config`` names.
 
     Raises:
-        InputError: It is missing or no YAML mapping.
+        InputError: It is missing or no mapping.
     """
     import yaml
-
-    from harness import notation
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -168,6 +162,22 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"--config {path}: not readable as YAML ({reason})") from None
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: a mapping is needed")
+    return content
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A YAML file of a run; pruners and tasks may stand in the short notation.
+
+    Raises:
+        InputError: It is missing or no YAML mapping.
+    """
+    from harness import notation
+
+    content = read_yaml(path)
     if isinstance(content.get("model"), str):
         content["model"] = {"name": content["model"]}
     content["pruners"] = _expand(content.get("pruners", []), notation.parse_pruner)

@@ -21,6 +21,7 @@ from harness.plugin.apportion import (
     split_evenly,
     tower_targets,
 )
+from harness.plugin.backends import Backend
 from harness.plugin.capabilities import (
     Classifies,
     Embeds,
@@ -92,6 +93,7 @@ from harness.spec import ImageSpec, ModelSpec
 
 __all__ = [
     "Asker",
+    "Backend",
     "Batch",
     "BudgetAllocator",
     "BundledModel",
