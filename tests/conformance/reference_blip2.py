@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from harness.budget import allocate, make_target
+from harness.budget import Budget, allocate, make_target
 from harness.calibration import CalibrationSet
 from harness.composition import compose
 from harness.model import Model, identify
@@ -21,6 +21,8 @@ from harness.spec import PrunerSpec
 from harness_plugins.families.blip2 import Blip2
 from harness_plugins.lavis.architecture import Sections
 from harness_plugins.lavis.convert import from_lavis
+
+MAX_DISTANCE = "relative_attention_max_distance"
 
 
 class LavisBlip2(Blip2):
@@ -82,10 +84,11 @@ class ReferenceBlip2:
     @property
     def given(self) -> Sections:
         """What shapes do not tell."""
-        bert = self.content["bert_config"]
+        bert, t5 = self.content["bert_config"], self.content["t5_config"]
         return {
             "vision_config": {"num_attention_heads": self.content["vit_heads"]},
             "qformer_config": {k: bert[k] for k in ("num_attention_heads", "layer_norm_eps")},
+            "text_config": {k: t5[k] for k in ("layer_norm_epsilon", MAX_DISTANCE)},
         }
 
     @property
@@ -101,10 +104,16 @@ class ReferenceBlip2:
         spec = ModelSpec(name="conformance")
         return Model(spec=spec, family="blip2", loaded=loaded, identity=identify(loaded))
 
-    def prune(self, recipe: str, sparsity: float, plugins: Plugins, **settings: Any) -> Model:
-        """Score, allocate and prune like a run of the harness."""
+    def prune(
+        self, plugins: Plugins, sparsity: float, recipe: str | None, **asked: Any
+    ) -> tuple[Model, Budget]:
+        """Score, allocate and prune like a run of the harness.
+
+        Args:
+            asked: The rest of a `PrunerSpec`.
+        """
         model, calibration = self.model(), cast("CalibrationSet", Given(self.batches))
-        composition = compose(PrunerSpec(recipe=recipe, settings=settings), plugins)
+        composition = compose(PrunerSpec(recipe=recipe, **asked), plugins)
         estimator, allocator = composition.estimator, composition.allocator
         assert allocator is not None
         pruned = Pruned()
@@ -116,16 +125,31 @@ class ReferenceBlip2:
                 scores = score(model, estimator, calibration, 0, lambda *_: None)
                 weights = dict(scores.weights)
                 table = scores.table(model.layers, getattr(allocator, "granularity", "block"))
+            budget = allocate(allocator, table, model.layers, target)
             fine = Fine(
                 composition=composition,
-                budget=allocate(allocator, table, model.layers, target),
+                budget=budget,
                 pattern=None,
                 scores=weights,
                 seed=0,
                 before=pruned.masks,
             )
             pruned = prune(model, fine, calibration, lambda *_: None)
-        return model
+        return model, budget
+
+    def flips(self, model: Model, run: str) -> dict[str, int]:
+        """Layer -> entries that are zero in one of the two and not in the other."""
+        theirs = self.pruned(run)
+        return {
+            layer.name: int(((model.weight(layer) != 0) != (theirs[layer.name] != 0)).sum())
+            for layer in model.layers
+        }
+
+    def stored_keep(self, run: str) -> dict[str, int]:
+        """Layer -> how many weights stay by the sparsity that the released code settled on."""
+        sparsities = self.content["runs"][run]["sparsity"]
+        numel = {name: tensor.numel() for name, tensor in self.under("dense.").items()}
+        return {self.layer(n): numel[n] - int(numel[n] * s) for n, s in sparsities.items()}
 
     def pruned(self, run: str) -> dict[str, Tensor]:
         """Layer -> weight after a released run."""
