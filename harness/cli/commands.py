@@ -34,7 +34,8 @@ app.command("plugins")(plugins.plugins)
 app.command("tasks")(tasks.tasks)
 app.command("models")(models.models)
 app.add_typer(audit.app, name="audit")
-app.add_typer(backends.commands_of("lavis", "LAVIS: its checkpoints to our folders and back."))
+app.add_typer(backends.commands_of("lavis", "LAVIS: its checkpoints, and itself as a backend."))
+audit.app.command("lavis")(backends.audit_of("lavis"))
 
 
 def _print_version(wanted: bool) -> None:

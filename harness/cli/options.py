@@ -65,6 +65,10 @@ DTypeOption = Annotated[str | None, typer.Option("--dtype", help="float32, bfloa
 ImagesOption = Annotated[
     str | None, typer.Option("--images", help='"short=256 crop=224 mean=0.5 std=0.5".')
 ]
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", help="Who answers instead of the family: NAME or NAME=ENVIRONMENT."),
+]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Items per batch.")]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", help="Only the first N items of every task.")
@@ -88,6 +92,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness"
 
 
+def environment_of(backend: str, folder: Path | None) -> Path:
+    """Where a backend's environment is, or is made."""
+    return folder or cache_folder() / "backends" / backend
+
+
 def build_spec(
     *,
     config: Path | None,
@@ -103,6 +112,7 @@ def build_spec(
     device: str = "auto",
     dtype: str | None = None,
     images: str | None = None,
+    backend: str | None = None,
     batch_size: int | None = None,
     limit: int | None = None,
     pattern: str | None = None,
@@ -121,6 +131,10 @@ def build_spec(
     model_part["name"] = model or model_part.get("name") or DEFAULT_MODEL
     model_part["device"] = resolve_device(device)
     model_part |= _given(dtype=dtype, images=notation.parse_images(images))
+    if backend is not None:
+        backend_name, _, environment = backend.partition("=")
+        found = environment_of(backend_name, Path(environment) if environment else None)
+        model_part["backend"] = {"name": backend_name, "environment": found}
     content["model"] = model_part
     if pruner is not None:
         words = notation.split_pruners(pruner)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from harness.plugin.capabilities import LoadedModel
+from harness.plugin.samples import Sample
+
+if TYPE_CHECKING:
+    from harness.spec import ModelSpec
 
 
 class Backend(Protocol):
-    """A library whose checkpoints become our folders and come back."""
+    """A library whose checkpoints become our folders, and that runs in a place of its own."""
 
     name: ClassVar[str]
 
@@ -51,4 +57,43 @@ class Backend(Protocol):
         Raises:
             CheckpointError: The library has no such model.
         """
+        ...
+
+    def setup(self, environment: Path) -> str:
+        """Make the environment that the library runs in, unless it is there.
+
+        Returns:
+            What is in it, in one line.
+
+        Raises:
+            RunError: It could not be made.
+        """
+        ...
+
+    def start(
+        self, model: LoadedModel, folder: str, spec: ModelSpec, environment: Path
+    ) -> Answering:
+        """Start the library with a model of that architecture; it ends with this process.
+
+        Args:
+            folder: Where `model` was loaded from.
+
+        Raises:
+            InputError: The environment is not there, or the library has no such model.
+        """
+        ...
+
+
+class Answering(Protocol):
+    """The library at work on a model; it has the capabilities that it answers with."""
+
+    label: str
+    """Library and version: part of the identity of what it answers."""
+
+    def take_weights(self) -> None:
+        """Answer with the model's weights as they are now."""
+        ...
+
+    def losses(self, samples: Sequence[Sample]) -> list[float]:
+        """The calibration loss of each sample by itself."""
         ...

@@ -8,68 +8,23 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers
-from torch import Tensor
-from transformers import PreTrainedTokenizerFast
 
 from harness.cli import run_command
 from harness.model import load_model
 from harness.plugin import CheckpointError, InputError, ModelSpec
 from harness.plugin.manager import Plugins
 from harness_plugins.lavis.folders import export_checkpoint, import_checkpoint
-from harness_plugins.lavis.names import KINDS, kind_of
+from harness_plugins.lavis.names import KINDS
+from tests.lavis_checkpoints import GIVEN, HEADS, State, random_state
 
-#: Names and shapes of what LAVIS 1.0.2's own classes save, built in tiny sizes by its worker.
-SHAPES = json.loads((Path(__file__).parents[1] / "data" / "lavis" / "shapes.json").read_text())
-HEADS: dict[str, dict[str, Any]] = {
-    "vision_config": {"num_attention_heads": 2},
-    "qformer_config": {"num_attention_heads": 2},
-    "text_config": {"num_attention_heads": 4},
-}
-GIVEN = {"blip2_t5": {k: HEADS[k] for k in ("vision_config", "qformer_config")}}
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-State = dict[str, Tensor]
-
-
-def random_state(name: str) -> State:
-    """A checkpoint as LAVIS would save it, with its copies and counters."""
-    generator = torch.Generator().manual_seed(0)
-    state = {n: torch.randn(s, generator=generator) for n, s in SHAPES[name].items()}
-    kind = kind_of(state)
-    assert kind is not None
-    for copy, source in kind.copied.items():
-        state[copy] = state[source]
-    for key, tensor in state.items():
-        if key.endswith("position_ids"):
-            state[key] = torch.arange(tensor.numel()).reshape(1, -1)
-        if key.startswith("visual_encoder.blocks"):
-            state[key] = tensor.half()  # as LAVIS keeps EVA-CLIP
-    return state
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve words; "\\n" is one, and BERT's own tokens are there."""
-    folder = tmp_path_factory.mktemp("tokenizer")
-    words = "[PAD] </s> [CLS] [SEP] [UNK] a b c d e f \n".split(" ")
-    made = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
-    PreTrainedTokenizerFast(
-        tokenizer_object=made,
-        pad_token="[PAD]",
-        eos_token="</s>",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-    ).save_pretrained(folder)
-    return folder
 
 
 Import = Callable[..., Path]
 
 
 @pytest.fixture
-def imported(tmp_path: Path, tokenizer: Path) -> Import:
+def imported(tmp_path: Path, word_list: Path) -> Import:
     """The folder made of a state dict, wrapped or bare."""
 
     def make(content: Any, name: str = "blip2_t5", given: Any = None) -> Path:
@@ -77,7 +32,7 @@ def imported(tmp_path: Path, tokenizer: Path) -> Import:
         import_checkpoint(
             [tmp_path / "checkpoint.pth"],
             tmp_path / "ours",
-            tokenizer=tokenizer,
+            tokenizer=word_list,
             given=GIVEN.get(name, HEADS) if given is None else given,
         )
         return tmp_path / "ours"
@@ -190,7 +145,7 @@ def test_biases_that_keys_got_by_training_are_left_out_with_a_note(
     )
 
 
-def test_parts_in_files_of_their_own(tokenizer: Path, tmp_path: Path) -> None:
+def test_parts_in_files_of_their_own(word_list: Path, tmp_path: Path) -> None:
     """As LAVIS keeps them: EVA-CLIP with a 40th block and heads, T5 as a folder."""
     state = random_state("blip2_t5")
     prefix, language = "visual_encoder.", "t5_model."
@@ -212,7 +167,7 @@ def test_parts_in_files_of_their_own(tokenizer: Path, tmp_path: Path) -> None:
     own = {n.removeprefix(language): t for n, t in state.items() if n.startswith(language)}
     t5.load_state_dict(own)
     t5.save_pretrained(tmp_path / "t5")
-    for file in tokenizer.iterdir():
+    for file in word_list.iterdir():
         (tmp_path / "t5" / file.name).write_bytes(file.read_bytes())
     rest = {n: t for n, t in state.items() if not n.startswith((prefix, language))}
     torch.save({"model": rest}, tmp_path / "blip2.pth")
@@ -272,14 +227,14 @@ def test_a_number_of_heads_that_does_not_follow_has_to_be_given(imported: Import
 
 
 def test_the_command_line_goes_there_and_back(
-    tokenizer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    word_list: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = random_state("blip2_t5")
     files = [str(tmp_path / name) for name in ("lavis.pth", "ours", "heads.json", "back.pth")]
     torch.save(state, files[0])
     Path(files[2]).write_text(json.dumps(GIVEN["blip2_t5"]))
 
-    importing = ["lavis", "import", files[0], "--to", files[1], "--tokenizer", str(tokenizer)]
+    importing = ["lavis", "import", files[0], "--to", files[1], "--tokenizer", str(word_list)]
     assert run_command([*importing, "--config", files[2]]) == 0
     assert run_command(["lavis", "export", files[1], "--to", files[3]]) == 0
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.plugin import Backend, hookimpl
+from harness.plugin import Answering, Backend, LoadedModel, ModelSpec, hookimpl
 
 
 class Lavis:
@@ -31,6 +31,18 @@ class Lavis:
         from harness_plugins.lavis.folders import export_checkpoint
 
         return export_checkpoint(folder, target, base=base)
+
+    def setup(self, environment: Path) -> str:
+        from harness_plugins.lavis.environment import set_up
+
+        return set_up(environment)
+
+    def start(
+        self, model: LoadedModel, folder: str, spec: ModelSpec, environment: Path
+    ) -> Answering:
+        from harness_plugins.lavis.answering import LavisAnswering
+
+        return LavisAnswering(model, folder, spec, environment)
 
 
 @hookimpl

@@ -139,6 +139,17 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: cannot read the weights ({error})") from None
 
 
+def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous tensors of which no two share memory."""
+    seen: set[int] = set()
+    separate = {}
+    for name, tensor in tensors.items():
+        storage = tensor.untyped_storage().data_ptr()
+        separate[name] = tensor.clone() if storage in seen else tensor.contiguous()
+        seen.add(storage)
+    return separate
+
+
 def write_pickle(path: Path, state: StateDict) -> None:
     """Write a checkpoint, in full or not at all.
 

@@ -23,6 +23,7 @@ from harness_plugins.lavis.checkpoint import (
     read_folder,
     read_safetensors,
     read_sources,
+    separate,
     write_pickle,
 )
 from harness_plugins.lavis.convert import Converted, from_lavis, recognised, tensor_of, to_lavis
@@ -146,7 +147,7 @@ def _write_model(folder: Path, converted: Converted, tokenizer: Any) -> None:
 
     config = converted.config
     config.save_pretrained(folder)
-    save_file(_separate(converted.tensors), folder / "model.safetensors", {"format": "pt"})
+    save_file(separate(converted.tensors), folder / "model.safetensors", {"format": "pt"})
     tokenizer.save_pretrained(folder)
     side = config.vision_config.image_size
     BlipImageProcessorPil(
@@ -168,17 +169,6 @@ def _write_model(folder: Path, converted: Converted, tokenizer: Any) -> None:
         ).save_pretrained(folder)
 
 
-def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous tensors of which no two share memory."""
-    seen: set[int] = set()
-    separate = {}
-    for name, tensor in tensors.items():
-        storage = tensor.untyped_storage().data_ptr()
-        separate[name] = tensor.clone() if storage in seen else tensor.contiguous()
-        seen.add(storage)
-    return separate
-
-
 @dataclass(frozen=True)
 class _Base:
     """What of a checkpoint our class does without."""
@@ -196,7 +186,7 @@ def _write_base(folder: Path, converted: Converted, state: StateDict) -> None:
         "names": list(state.tensors),
     }
     (folder / MANIFEST).write_text(json.dumps(content, indent=1), encoding="utf-8")
-    save_file(_separate(converted.beside), folder / BESIDE)
+    save_file(separate(converted.beside), folder / BESIDE)
 
 
 def _read_base(folder: Path, kind: Kind) -> _Base:
