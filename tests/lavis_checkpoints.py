@@ -16,7 +16,7 @@ State = dict[str, Tensor]
 SHAPES = json.loads((Path(__file__).parent / "data" / "lavis" / "shapes.json").read_text())
 HEADS: dict[str, dict[str, Any]] = {
     "vision_config": {"num_attention_heads": 2},
-    "qformer_config": {"num_attention_heads": 2},
+    "qformer_config": {"num_attention_heads": 2, "max_position_embeddings": 20},
     "text_config": {"num_attention_heads": 4},
 }
 GIVEN = {"blip2_t5": {k: HEADS[k] for k in ("vision_config", "qformer_config")}}

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from harness.backend_audit import audit_backend
 from harness.cli import run_command
-from harness.model import load_model
+from harness.model import Model, load_model
 from harness.plugin import DataError, Generates, Generation, ModelSpec
 from harness.plugin.manager import Plugins
 from harness.spec import parse_spec
@@ -41,9 +41,10 @@ def environment() -> Path:
     return Path(found)
 
 
-@pytest.fixture
-def worker(environment: Path, tmp_path: Path) -> Process:
-    return Process(python_of(environment), tmp_path / "errors")
+@pytest.fixture(scope="module")
+def worker(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Process:
+    """One for all kinds of models."""
+    return Process(python_of(environment), tmp_path_factory.mktemp("worker") / "errors")
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +63,18 @@ def tiny_blip2(conformance: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder / "ours"
 
 
+@pytest.fixture(scope="module")
+def model(tiny_blip2: Path, environment: Path, plugins: Plugins) -> Model:
+    """The tiny BLIP-2 with LAVIS beside it."""
+    return load_model(spec_of(tiny_blip2, environment), plugins)
+
+
 def spec_of(model: Path, environment: Path, **more: Any) -> ModelSpec:
     backend = {"name": "lavis", "environment": environment}
     return ModelSpec.model_validate({"name": str(model), "backend": backend} | more)
 
 
-def test_the_tiny_blip2_answers_alike_before_and_after_pruning(
-    tiny_blip2: Path, environment: Path, plugins: Plugins, tmp_path: Path
-) -> None:
-    model = load_model(spec_of(tiny_blip2, environment), plugins)
+def test_the_tiny_blip2_answers_alike_dense_and_pruned(model: Model, tmp_path: Path) -> None:
     family, backend = model.loaded, model.backend
     assert isinstance(family, Generates)
     assert isinstance(backend, Generates)
@@ -116,9 +120,8 @@ def test_a_pruned_model_scores_alike_on_a_task(
     results = tmp_path / "r"
     command = ["run", "--model", "mini-blip2", "--pruner", "magnitude", "--tasks", "vqav2@0:40"]
     for backend in ([], ["--backend", f"lavis={environment}"]):
-        assert (
-            run_command([*command, "--sparsity", "0.6", "--results", str(results), *backend]) == 0
-        )
+        asked = ["--sparsity", "0.6", "--results", str(results), *backend]
+        assert run_command([*command, *asked]) == 0
 
     evals = list(Store(results).evals())
     found = {(e.row, e.asked.profile.backend): (e.got.score, e.got.samples) for e in evals}
@@ -155,10 +158,7 @@ def test_lavis_loads_what_we_export(
     assert worker.ask("shapes") == {name: list(t.shape) for name, t in exported.items()}
 
 
-def test_an_image_that_is_missing_ends_nothing(
-    tiny_blip2: Path, environment: Path, plugins: Plugins, tmp_path: Path
-) -> None:
-    model = load_model(spec_of(tiny_blip2, environment), plugins)
+def test_an_image_that_is_missing_ends_nothing(model: Model, tmp_path: Path) -> None:
     assert model.backend is not None
     model.backend.take_weights()
     [sample] = make_samples("blip2_t5", tmp_path, 1)
