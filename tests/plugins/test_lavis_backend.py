@@ -1,5 +1,6 @@
 """What stands around LAVIS's process and needs no LAVIS; `tests/lavis` has the rest."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -7,13 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from harness.model import Model
-from harness.plugin import InputError, ModelSpec, RunError
-from harness_plugins.lavis.answering import LavisAnswering, Process, _images
+from harness.plugin import InputError, ModelSpec, RunError, View, read_shown
+from harness_plugins.lavis.answering import LavisAnswering, Process, _images, shown_files
 from harness_plugins.lavis.environment import MANIFEST, python_of, set_up
 from harness_plugins.lavis.worker import admit_cpu_torchvision
+from tests.tiny import make_samples
 
 SQUARE = {
     "size": {"height": 32, "width": 32},
@@ -115,6 +119,19 @@ def test_images_are_squared_with_our_own_numbers() -> None:
 def test_images_that_are_prepared_otherwise_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="LAVIS makes images square by bicubic resizing"):
         _images(SQUARE | change, ModelSpec(name="m"))
+
+
+def test_a_part_of_an_image_travels_as_a_file_of_its_own(tmp_path: Path) -> None:
+    [whole] = make_samples("blip2_t5", tmp_path, 1)
+    view = View(left=0.25, top=0.0, width=0.5, height=0.5, flip=True)
+    part = dataclasses.replace(whole, view=view)
+    (tmp_path / "scratch").mkdir()
+
+    files = shown_files([whole, part], tmp_path / "scratch")
+
+    assert files[0] == str(whole.image)
+    assert np.array_equal(read_shown(part), Image.open(files[1]))
+    assert not np.array_equal(read_shown(part), read_shown(whole))
 
 
 def test_models_that_lavis_has_not_are_refused(

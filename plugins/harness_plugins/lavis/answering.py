@@ -18,7 +18,7 @@ from harness.plugin import (
     ModelSpec,
     RunError,
     Sample,
-    read_image,
+    read_shown,
 )
 from harness_plugins.lavis import worker
 from harness_plugins.lavis.checkpoint import separate
@@ -67,7 +67,7 @@ class LavisAnswering:
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
         answer = self._process.ask(
             "generate",
-            images=_paths(samples),
+            images=shown_files(samples, self._weights.parent),
             prompts=[sample.prompt for sample in samples],
             generation={
                 "num_beams": generation.num_beams,
@@ -83,7 +83,7 @@ class LavisAnswering:
             float(
                 self._process.ask(
                     "loss",
-                    images=_paths([sample]),
+                    images=shown_files([sample], self._weights.parent),
                     prompts=[sample.prompt],
                     targets=[target_text(sample)],
                 )["loss"]
@@ -170,12 +170,19 @@ def _images(settings: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _paths(samples: Sequence[Sample]) -> list[str]:
-    """Absolute paths of images that can be read."""
-    paths = []
-    for sample in samples:
-        if sample.image is None:
-            raise InputError(f"sample {sample.id} has no image, and the model needs one")
-        read_image(sample.image)
-        paths.append(str(sample.image.resolve()))
-    return paths
+def shown_files(samples: Sequence[Sample], folder: Path) -> list[str]:
+    """A file of what each sample shows: its own, or one in `folder` of a part or a pair.
+
+    Raises:
+        DataError: An image is missing or broken.
+        InputError: A sample shows nothing.
+    """
+    files = []
+    for index, sample in enumerate(samples):
+        shown = read_shown(sample)
+        if sample.image is not None and sample.view is None and sample.second_image is None:
+            files.append(str(sample.image.resolve()))
+        else:
+            shown.save(folder / f"{index}.png")
+            files.append(str(folder / f"{index}.png"))
+    return files
