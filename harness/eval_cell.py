@@ -69,7 +69,8 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
     bench, task, variant, label = cell.bench, cell.task, cell.variant, cell.label
     resume = bench.store.cache / "samples" / f"{_resume_key(cell)}.jsonl"
     cost = bench.cost()
-    without_units = shrunken(bench.model) if pruned and pruned.got.is_shrunk else nullcontext()
+    shrinks = pruned is not None and pruned.got.is_shrunk and bench.model.backend is None
+    without_units = shrunken(bench.model) if shrinks else nullcontext()
     with (
         bench.announcer.stage("evaluate", label) as stage,
         without_units,

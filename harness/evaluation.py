@@ -103,10 +103,12 @@ def evaluate(
     Raises:
         RunError: A score is NaN, or the task returns another number of outputs or scores.
     """
+    if model.backend is not None:
+        model.backend.take_weights()
     asked = blind(task.examples) if is_blind else task.examples
     with ResumeLog(resume) as log, _sized(model, task.profile):
         asker = BatchedAsker(
-            model.loaded,
+            model.answers,
             batch_size=batch_size,
             log=log,
             progress=lambda done, total, stage: progress(done, total, f"{task.name} {stage}"),
@@ -123,8 +125,8 @@ def _sized(model: Model, profile: Profile) -> AbstractContextManager[None]:
     """Inside it, images are prepared at the profile's size."""
     if profile.image_size is None:
         return nullcontext()
-    assert isinstance(model.loaded, Resizes)
-    return model.loaded.images_at(profile.image_size)
+    assert isinstance(model.answers, Resizes)
+    return model.answers.images_at(profile.image_size)
 
 
 def _items(task: OpenTask, scores: Scores) -> Items:

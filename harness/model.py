@@ -14,7 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError, InputError, UnknownNameError
-from harness.plugin import BundledModel, Granularity, Group, LayerInfo, LoadedModel, Tower
+from harness.plugin import (
+    Answering,
+    BundledModel,
+    Granularity,
+    Group,
+    LayerInfo,
+    LoadedModel,
+    Tower,
+)
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
 from harness.record import hash_of
@@ -33,6 +41,8 @@ class Model:
     identity: Mapping[str, str]
     """Digests of the weights as loaded and of the files around them; never a path."""
     bundled: Provider[type[BundledModel]] | None = None
+    backend: Answering | None = None
+    """What answers tasks in the family's place, with the live weights."""
     layers: tuple[LayerInfo, ...] = field(init=False)
     _modules: Mapping[str, nn.Module] = field(init=False, repr=False)
 
@@ -43,6 +53,11 @@ class Model:
         object.__setattr__(self, "layers", tuple(found))
         object.__setattr__(self, "_modules", {i.name: module for i, module in found.items()})
         self.loaded.module.eval().requires_grad_(False)
+
+    @property
+    def answers(self) -> Any:
+        """What tasks ask: it has the capabilities that count for them."""
+        return self.backend or self.loaded
 
     @property
     def towers(self) -> tuple[Tower, ...]:
@@ -182,12 +197,22 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
                 loaded=loaded,
                 identity=identify(loaded),
                 bundled=bundled,
+                backend=_start_backend(loaded, folder, spec, plugins),
             )
     families = ", ".join(provider.name for provider in plugins.model_families)
     raise InputError(
         f"model {spec.name}: no family for architecture {config.get('architectures')}; "
         f"families: {families}"
     )
+
+
+def _start_backend(
+    loaded: LoadedModel, folder: str, spec: ModelSpec, plugins: Plugins
+) -> Answering | None:
+    if spec.backend is None:
+        return None
+    backend = plugins.backends.get(spec.backend.name).given()
+    return backend.start(loaded, folder, spec, spec.backend.environment)
 
 
 def read_config(folder: str, plugins: Plugins) -> dict[str, Any]:

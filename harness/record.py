@@ -183,12 +183,15 @@ class ProfileIdentity(Entry):
     generation: Options = {}
     window: int | None = None
     image_size: int | None = None
+    backend: str = ""
+    """The implementation that answered, if it was not the model's family."""
     changed: bool = False
     """Whether the spec overrides something; such a profile is nobody's reference."""
 
     @property
     def label(self) -> str:
-        return f"{self.name}*" if self.changed else self.name
+        name = f"{self.name} in {self.backend}" if self.backend else self.name
+        return f"{name}*" if self.changed else name
 
 
 class DataIdentity(Entry):

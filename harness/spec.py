@@ -33,6 +33,14 @@ class ImageSpec(Spec):
     std: tuple[float, float, float]
 
 
+class BackendSpec(Spec):
+    """Another implementation that answers for the model when it is evaluated."""
+
+    name: str
+    environment: Path
+    """Where the backend's own environment lies."""
+
+
 class ModelSpec(Spec):
     """Which model, and how it is held."""
 
@@ -44,6 +52,8 @@ class ModelSpec(Spec):
     """Attention implementation; auto = the best that the architecture supports."""
     images: ImageSpec | None = None
     """Instead of the processor that the model's folder ships."""
+    backend: BackendSpec | None = None
+    """None = the model's family answers itself."""
 
 
 class PrunerSpec(Spec):

@@ -120,7 +120,7 @@ def open_task(
     provider, task = find_task(spec.name, plugins)
     profile, profile_identity = _settle_profile(task, spec, model)
     edition = find_edition(task, spec.name, data, cache, model, plugins)
-    encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
+    encode = model.answers.encode if isinstance(model.answers, Perplexity) else None
     examples = list(task.examples(edition.path, profile, encode))
     if edition.label == "full" and (wrong := miscount(task.manifest, edition.path, len(examples))):
         raise DataError(edition.path, f"{wrong}; a part is named as --data {task.name}=DIR")
@@ -162,10 +162,10 @@ def choose_profile(task: Task, name: str | None, model: Model) -> Profile:
 
 def _lacks(model: Model, profile: Profile) -> list[str]:
     """What the profile needs and the model cannot do."""
-    missing = [n for n in profile.needs if not isinstance(model.loaded, CAPABILITIES[n])]
+    missing = [n for n in profile.needs if not isinstance(model.answers, CAPABILITIES[n])]
     lacks = [WORDS.get(need, need) for need in missing]
     size = profile.image_size
-    if size is not None and not isinstance(model.loaded, Resizes):
+    if size is not None and not isinstance(model.answers, Resizes):
         return [*lacks, f"take images of {size} pixels"]
     return lacks
 
@@ -193,6 +193,7 @@ def _settle_profile(task: Task, spec: TaskSpec, model: Model) -> tuple[Profile, 
         generation=dataclasses.asdict(settled.generation) if generates else {},
         window=profile.window,
         image_size=settled.image_size,
+        backend=model.backend.label if model.backend else "",
         changed=settled != profile,
     )
 

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from harness.model import Model, load_model
 from harness.plugin.manager import Plugins, load_plugins
 from harness.spec import ModelSpec
+from tests.lavis_checkpoints import save_word_list
 from tests.plugins.tiny_families import TABLE
 
 torch.set_num_threads(1)
@@ -58,6 +59,14 @@ def tiny_model(tiny_folder: Callable[[str], Path], plugins: Plugins) -> Callable
         return load_model(ModelSpec(name=str(tiny_folder(kind))), plugins)
 
     return model
+
+
+@pytest.fixture(scope="session")
+def word_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tokenizer that fits LAVIS's tiny checkpoints."""
+    folder = tmp_path_factory.mktemp("words")
+    save_word_list(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

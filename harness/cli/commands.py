@@ -5,7 +5,18 @@ from __future__ import annotations
 import typer
 
 from harness import __version__
-from harness.cli import audit, data, evaluate, leaderboard, models, plugins, prune, run, tasks
+from harness.cli import (
+    audit,
+    backends,
+    data,
+    evaluate,
+    leaderboard,
+    models,
+    plugins,
+    prune,
+    run,
+    tasks,
+)
 
 app = typer.Typer(
     name="harness",
@@ -23,6 +34,8 @@ app.command("plugins")(plugins.plugins)
 app.command("tasks")(tasks.tasks)
 app.command("models")(models.models)
 app.add_typer(audit.app, name="audit")
+app.add_typer(backends.commands_of("lavis", "LAVIS: its checkpoints, and itself as a backend."))
+audit.app.command("lavis")(backends.audit_of("lavis"))
 
 
 def _print_version(wanted: bool) -> None:

@@ -71,6 +71,10 @@ DTypeOption = Annotated[str | None, typer.Option("--dtype", help="float32, bfloa
 ImagesOption = Annotated[
     str | None, typer.Option("--images", help='"short=256 crop=224 mean=0.5 std=0.5".')
 ]
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", help="Who answers instead of the family: NAME or NAME=ENVIRONMENT."),
+]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Items per batch.")]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", help="Only the first N items of every task.")
@@ -94,6 +98,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness"
 
 
+def environment_of(backend: str, folder: Path | None) -> Path:
+    """Where a backend's environment is, or is made."""
+    return folder or cache_folder() / "backends" / backend
+
+
 def build_spec(
     *,
     config: Path | None,
@@ -110,6 +119,7 @@ def build_spec(
     device: str = "auto",
     dtype: str | None = None,
     images: str | None = None,
+    backend: str | None = None,
     batch_size: int | None = None,
     limit: int | None = None,
     pattern: str | None = None,
@@ -128,6 +138,10 @@ def build_spec(
     model_part["name"] = model or model_part.get("name") or DEFAULT_MODEL
     model_part["device"] = resolve_device(device)
     model_part |= _given(dtype=dtype, images=notation.parse_images(images))
+    if backend is not None:
+        backend_name, _, environment = backend.partition("=")
+        found = environment_of(backend_name, Path(environment) if environment else None)
+        model_part["backend"] = {"name": backend_name, "environment": found}
     content["model"] = model_part
     if pruner is not None:
         words = notation.split_pruners(pruner)
@@ -156,19 +170,13 @@ def build_spec(
     return parse_spec(content)
 
 
-def _given(**options: Any) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """A YAML file as a mapping; pruners and tasks may stand in the short notation.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file that ``--config`` names.
 
     Raises:
-        InputError: It is missing or no YAML mapping.
+        InputError: It is missing or no mapping.
     """
     import yaml
-
-    from harness import notation
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -179,6 +187,22 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"--config {path}: not readable as YAML ({reason})") from None
     if not isinstance(content, dict):
         raise InputError(f"--config {path}: a mapping is needed")
+    return content
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A YAML file of a run; pruners and tasks may stand in the short notation.
+
+    Raises:
+        InputError: It is missing or no YAML mapping.
+    """
+    from harness import notation
+
+    content = read_yaml(path)
     if isinstance(content.get("model"), str):
         content["model"] = {"name": content["model"]}
     content["pruners"] = _expand(content.get("pruners", []), notation.parse_pruner)

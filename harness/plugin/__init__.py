@@ -21,6 +21,7 @@ from harness.plugin.apportion import (
     split_evenly,
     tower_targets,
 )
+from harness.plugin.backends import Answering, Backend
 from harness.plugin.capabilities import (
     Classifies,
     Embeds,
@@ -93,7 +94,9 @@ from harness.plugin.values import (
 from harness.spec import ImageSpec, ModelSpec
 
 __all__ = [
+    "Answering",
     "Asker",
+    "Backend",
     "Batch",
     "BringsData",
     "BudgetAllocator",

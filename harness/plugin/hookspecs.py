@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from harness.plugin.backends import Backend
     from harness.plugin.events import RunInfo, StageInfo
     from harness.plugin.protocols import (
         BudgetAllocator,
@@ -87,6 +88,12 @@ def harness_editions() -> Sequence[type[Edition]]:
 @hookspec
 def harness_calibration_sources() -> Sequence[type[CalibrationSource]]:
     """Sources of calibration samples, selected by ``--calibration NAME``."""
+    return ()
+
+
+@hookspec
+def harness_backends() -> Sequence[type[Backend]]:
+    """Other implementations of models that families load."""
     return ()
 
 

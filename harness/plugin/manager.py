@@ -21,6 +21,7 @@ from harness.plugin import hookspecs
 from harness.plugin.registry import Origin, Provider, Registry
 
 if TYPE_CHECKING:
+    from harness.plugin.backends import Backend
     from harness.plugin.protocols import (
         BudgetAllocator,
         BundledModel,
@@ -72,6 +73,7 @@ class Plugins:
     calibration_sources: Registry[type[CalibrationSource]] = field(
         default_factory=partial(Registry, "calibration source")
     )
+    backends: Registry[type[Backend]] = field(default_factory=partial(Registry, "backend"))
     broken: list[BrokenPlugin] = field(default_factory=list)
 
     def registries(self) -> Iterable[Registry[Any]]:

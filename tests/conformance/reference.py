@@ -55,6 +55,12 @@ def n_of_m(name: str) -> Pattern:
     return Pattern(of - pruned, of)
 
 
+def deviation(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """Norm of the difference in parts of the norm."""
+    assert ours.numel()
+    return float((ours - theirs).norm() / theirs.norm())
+
+
 class Toy:
     """The reference's network c(relu(b(tanh(a(x))))) with mean cross-entropy, as a session."""
 

@@ -8,15 +8,8 @@ from typing import Any, cast
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import (
-    Blip2Config,
-    Blip2ForConditionalGeneration,
-    Blip2QFormerConfig,
-    Blip2VisionConfig,
-    T5Config,
-)
 
-from harness.budget import allocate, make_target
+from harness.budget import Budget, allocate, make_target
 from harness.calibration import CalibrationSet
 from harness.composition import compose
 from harness.model import Model, identify
@@ -26,31 +19,10 @@ from harness.pruning import Fine, Pruned, prune
 from harness.scoring import score
 from harness.spec import PrunerSpec
 from harness_plugins.families.blip2 import Blip2
+from harness_plugins.lavis.architecture import Sections
+from harness_plugins.lavis.convert import from_lavis
 
-#: LAVIS's names -> Hugging Face's, applied one after the other.
-NAMES = {
-    "visual_encoder.": "vision_model.",
-    "vision_model.cls_token": "vision_model.embeddings.class_embedding",
-    "vision_model.pos_embed": "vision_model.embeddings.position_embedding",
-    "vision_model.patch_embed.proj": "vision_model.embeddings.patch_embedding",
-    "vision_model.blocks.": "vision_model.encoder.layers.",
-    ".attn.qkv": ".self_attn.qkv",
-    ".attn.proj": ".self_attn.projection",
-    ".norm1.": ".layer_norm1.",
-    ".norm2.": ".layer_norm2.",
-    "ln_vision": "vision_model.post_layernorm",
-    "Qformer.bert.embeddings.LayerNorm": "qformer.layernorm",
-    "Qformer.bert.": "qformer.",
-    "attention.self.": "attention.attention.",
-    "t5_proj": "language_projection",
-    "t5_model.": "language_model.",
-}
-
-
-def renamed(name: str) -> str:
-    for theirs, ours in NAMES.items():
-        name = name.replace(theirs, ours)
-    return name
+MAX_DISTANCE = "relative_attention_max_distance"
 
 
 class LavisBlip2(Blip2):
@@ -106,51 +78,42 @@ class ReferenceBlip2:
     def __init__(self, folder: Path) -> None:
         self.content = json.loads((folder / "blip2.json").read_text())
         self.tensors = load_file(folder / "blip2.safetensors")
-        dense = self.under("dense.")
-        for name in [n for n in dense if n.endswith("q_bias")]:
-            q, v = dense.pop(name), dense.pop(name.replace("q_bias", "v_bias"))
-            dense[name.replace("q_bias", "qkv.bias")] = torch.cat([q, torch.zeros_like(q), v])
-        self._dense = {renamed(name): tensor for name, tensor in dense.items()}
-        self.batches = [self.under(f"batch.{i}.") for i in range(6)]
+        self.converted = from_lavis(self.under("dense."), self.given)
+        self.batches = [self.under(f"batch.{i}.") for i in range(self.batch_count)]
+
+    @property
+    def given(self) -> Sections:
+        """What shapes do not tell."""
+        bert, t5 = self.content["bert_config"], self.content["t5_config"]
+        return {
+            "vision_config": {"num_attention_heads": self.content["vit_heads"]},
+            "qformer_config": {k: bert[k] for k in ("num_attention_heads", "layer_norm_eps")},
+            "text_config": {k: t5[k] for k in ("layer_norm_epsilon", MAX_DISTANCE)},
+        }
+
+    @property
+    def batch_count(self) -> int:
+        return len({name.split(".")[1] for name in self.tensors if name.startswith("batch.")})
 
     def under(self, prefix: str) -> dict[str, Tensor]:
         found = self.tensors.items()
         return {k.removeprefix(prefix): v for k, v in found if k.startswith(prefix)}
 
     def model(self) -> Model:
-        c = self.content
-        vision = Blip2VisionConfig(
-            hidden_size=c["vit_width"],
-            intermediate_size=int(c["vit_width"] * c["vit_mlp_ratio"]),
-            num_hidden_layers=c["depth"],
-            num_attention_heads=c["vit_heads"],
-            image_size=c["image_size"],
-            patch_size=c["patch_size"],
-        )
-        text = T5Config(**{k: v for k, v in c["t5_config"].items() if "version" not in k})
-        text.dense_act_fn = "gelu"
-        bert = {k: v for k, v in c["bert_config"].items() if "version" not in k}
-        bridge = Blip2QFormerConfig(**bert, encoder_hidden_size=c["vit_width"])
-        config = Blip2Config(
-            vision_config=vision,
-            qformer_config=bridge,
-            text_config=text,
-            num_query_tokens=c["num_query_tokens"],
-        )
-        module = Blip2ForConditionalGeneration(config)
-        head = self._dense["language_model.lm_head.weight"]  # the library ties it in any case
-        module.language_model.lm_head.weight = torch.nn.Parameter(head.clone())
-        missing, unexpected = module.load_state_dict(self._dense, strict=False)
-        assert not missing, missing
-        assert set(unexpected) <= {"qformer.embeddings.position_ids"}, unexpected
-        loaded = LavisBlip2(module.eval())
+        loaded = LavisBlip2(self.converted.module())
         spec = ModelSpec(name="conformance")
         return Model(spec=spec, family="blip2", loaded=loaded, identity=identify(loaded))
 
-    def prune(self, recipe: str, sparsity: float, plugins: Plugins, **settings: Any) -> Model:
-        """Score, allocate and prune like a run of the harness."""
+    def prune(
+        self, plugins: Plugins, sparsity: float, recipe: str | None, **asked: Any
+    ) -> tuple[Model, Budget]:
+        """Score, allocate and prune like a run of the harness.
+
+        Args:
+            asked: The rest of a `PrunerSpec`.
+        """
         model, calibration = self.model(), cast("CalibrationSet", Given(self.batches))
-        composition = compose(PrunerSpec(recipe=recipe, settings=settings), plugins)
+        composition = compose(PrunerSpec(recipe=recipe, **asked), plugins)
         estimator, allocator = composition.estimator, composition.allocator
         assert allocator is not None
         pruned = Pruned()
@@ -162,18 +125,37 @@ class ReferenceBlip2:
                 scores = score(model, estimator, calibration, 0, lambda *_: None)
                 weights = dict(scores.weights)
                 table = scores.table(model.layers, getattr(allocator, "granularity", "block"))
+            budget = allocate(allocator, table, model.layers, target)
             fine = Fine(
                 composition=composition,
-                budget=allocate(allocator, table, model.layers, target),
+                budget=budget,
                 pattern=None,
                 scores=weights,
                 seed=0,
                 before=pruned.masks,
             )
             pruned = prune(model, fine, calibration, lambda *_: None)
-        return model
+        return model, budget
+
+    def flips(self, model: Model, run: str) -> dict[str, int]:
+        """Layer -> entries that are zero in one of the two and not in the other."""
+        theirs = self.pruned(run)
+        return {
+            layer.name: int(((model.weight(layer) != 0) != (theirs[layer.name] != 0)).sum())
+            for layer in model.layers
+        }
+
+    def stored_keep(self, run: str) -> dict[str, int]:
+        """Layer -> how many weights stay by the sparsity that the released code settled on."""
+        sparsities = self.content["runs"][run]["sparsity"]
+        numel = {name: tensor.numel() for name, tensor in self.under("dense.").items()}
+        return {self.layer(n): numel[n] - int(numel[n] * s) for n, s in sparsities.items()}
 
     def pruned(self, run: str) -> dict[str, Tensor]:
         """Layer -> weight after a released run."""
         weights = self.under(f"{run}.")
-        return {renamed(k).removesuffix(".weight"): v for k, v in weights.items() if k != "loss"}
+        return {self.layer(name): v for name, v in weights.items() if name != "loss"}
+
+    def layer(self, name: str) -> str:
+        """Our layer of LAVIS's weight."""
+        return str(self.converted.kind.ours(name)).removesuffix(".weight")

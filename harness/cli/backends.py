@@ -1,0 +1,167 @@
+"""``harness lavis …`` and ``harness audit lavis``: another library, by its backend's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli import options
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.backend_audit import BackendAudit
+    from harness.plugin import Backend
+
+
+#: Samples that an audit asks unless it is told otherwise.
+AUDITED = 16
+
+
+def commands_of(name: str, title: str) -> typer.Typer:
+    """The commands of one backend; its plugin is imported when one of them runs."""
+    app = typer.Typer(name=name, help=title, no_args_is_help=True)
+
+    @app.command("import")
+    def _import(
+        sources: Annotated[
+            list[Path],
+            typer.Argument(help="Files or folders that hold the model; later ones go over others."),
+        ],
+        to: Annotated[Path, typer.Option("--to", help="Model folder to write; new or empty.")],
+        tokenizer: Annotated[
+            Path | None, typer.Option("--tokenizer", help="Folder with the tokenizer.")
+        ] = None,
+        config: Annotated[
+            Path | None,
+            typer.Option("--config", help="YAML or JSON: what the checkpoint does not tell."),
+        ] = None,
+    ) -> int:
+        """Make a model folder of a checkpoint."""
+        made = _backend(name).import_checkpoint(
+            sources, to, tokenizer=tokenizer, given=_sections(config)
+        )
+        typer.echo(f"{to}: {made}")
+        return 0
+
+    @app.command("export")
+    def _export(
+        folder: Annotated[Path, typer.Argument(help="Model folder, pruned or not.")],
+        to: Annotated[Path, typer.Option("--to", help="Checkpoint to write; a new file.")],
+        base: Annotated[
+            Path | None,
+            typer.Option("--base", help="The folder that was imported and then pruned."),
+        ] = None,
+    ) -> int:
+        """Write a model folder as a checkpoint."""
+        for note in _backend(name).export_checkpoint(folder, to, base=base):
+            typer.echo(f"note: {note}")
+        typer.echo(f"{to}: written")
+        return 0
+
+    @app.command("setup")
+    def _setup(
+        folder: Annotated[
+            Path | None, typer.Option("--dir", help="Where; in the cache folder unless given.")
+        ] = None,
+    ) -> int:
+        """Make the environment that `--backend` and `harness audit` start."""
+        environment = options.environment_of(name, folder)
+        typer.echo(f"{environment}: installing, unless it is there; this takes minutes", err=True)
+        typer.echo(f"{environment}: {_backend(name).setup(environment)}")
+        return 0
+
+    return app
+
+
+def audit_of(name: str) -> Callable[..., int]:
+    """The command that compares one backend with the model's family."""
+
+    def _audit(
+        model: options.ModelOption = None,
+        calibration: options.CalibrationOption = None,
+        folder: Annotated[
+            Path | None, typer.Option("--dir", help="The backend's environment.")
+        ] = None,
+        seed: options.SeedOption = None,
+        device: options.DeviceOption = "auto",
+        batch_size: options.BatchOption = None,
+        config: options.ConfigOption = None,
+        as_json: options.JsonOption = False,
+    ) -> int:
+        """Compare losses and generated texts of the same weights on the same samples."""
+        from harness.backend_audit import audit_backend
+        from harness.plugin.manager import load_plugins
+
+        spec = options.build_spec(
+            config=config,
+            model=model,
+            pruner="dense",
+            seed=seed,
+            calibration=calibration,
+            device=device,
+            backend=f"{name}={options.environment_of(name, folder)}",
+            batch_size=batch_size,
+        )
+        if calibration is None and config is None:
+            few = spec.calibration.model_copy(update={"samples": AUDITED})
+            spec = spec.model_copy(update={"calibration": few})
+        found = audit_backend(spec, load_plugins())
+        _print_audit(found, as_json=as_json)
+        return 0 if found.is_equal else 1
+
+    return _audit
+
+
+def _print_audit(audit: BackendAudit, *, as_json: bool) -> None:
+    """Losses and texts of a family beside those of a backend."""
+    import dataclasses
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from harness.cli import render
+
+    if as_json:
+        render.print_json({**dataclasses.asdict(audit), "is_equal": audit.is_equal})
+        return
+    losses = audit.losses
+    table = Table(f"{audit.model}", "samples", "family", audit.backend, "difference")
+    table.add_row(
+        "loss",
+        str(losses.samples),
+        f"{losses.ours:.6f}",
+        f"{losses.theirs:.6f}",
+        f"at most {losses.largest:.1e} of a loss",
+    )
+    for texts in audit.texts:
+        first = texts.different[:1]
+        table.add_row(
+            f"texts, {texts.generation}",
+            str(texts.samples),
+            *[escape(repr(words)) for _, *pair in first for words in pair] or ["", ""],
+            f"{len(texts.different)} different",
+        )
+    render.stdout().print(table)
+
+
+def _backend(name: str) -> Backend:
+    from harness.plugin.manager import load_plugins
+
+    return load_plugins().backends.get(name).given()
+
+
+def _sections(path: Path | None) -> dict[str, dict[str, Any]]:
+    """Settings per section of a config."""
+    if path is None:
+        return {}
+    content = options.read_yaml(path)
+    for section, settings in content.items():
+        if not isinstance(settings, dict):
+            raise InputError(
+                f"--config {path}: {section} is {settings!r}; sections like "
+                f"vision_config: {{num_attention_heads: 16}} are wanted"
+            )
+    return content

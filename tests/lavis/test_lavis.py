@@ -1,0 +1,173 @@
+"""Unmodified LAVIS beside our families: the same losses and texts, and its own checkpoints.
+
+Run by `tox -e lavis`, which makes the environment; elsewhere ``HARNESS_LAVIS`` says where one is.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from harness.backend_audit import audit_backend
+from harness.cli import run_command
+from harness.model import Model, load_model
+from harness.plugin import DataError, Generates, Generation, ModelSpec
+from harness.plugin.manager import Plugins
+from harness.spec import parse_spec
+from harness.store import Store
+from harness_plugins.lavis.answering import Process
+from harness_plugins.lavis.checkpoint import separate
+from harness_plugins.lavis.convert import from_lavis
+from harness_plugins.lavis.environment import python_of
+from harness_plugins.lavis.folders import export_checkpoint, import_checkpoint
+from harness_plugins.lavis.names import KINDS
+from tests.conformance.reference_blip2 import ReferenceBlip2
+from tests.lavis_checkpoints import GIVEN, HEADS, random_state
+from tests.tiny import SIDE, make_samples, save_tokenizer
+
+pytestmark = pytest.mark.lavis
+
+
+@pytest.fixture(scope="session")
+def environment() -> Path:
+    found = os.environ.get("HARNESS_LAVIS")
+    if not found:
+        pytest.skip("HARNESS_LAVIS does not say where `harness lavis setup` made LAVIS")
+    python_of(Path(found))
+    return Path(found)
+
+
+@pytest.fixture(scope="module")
+def worker(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Process:
+    """One for all kinds of models."""
+    return Process(python_of(environment), tmp_path_factory.mktemp("worker") / "errors")
+
+
+@pytest.fixture(scope="module")
+def tiny_blip2(conformance: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The conformance data's BLIP-2, imported from a checkpoint of LAVIS, with a word list."""
+    folder = tmp_path_factory.mktemp("blip2")
+    reference = ReferenceBlip2(conformance)
+    save_tokenizer(folder / "words")
+    torch.save({"model": reference.under("dense.")}, folder / "lavis.pth")
+    import_checkpoint(
+        [folder / "lavis.pth"],
+        folder / "ours",
+        tokenizer=folder / "words",
+        given=reference.given,
+    )
+    return folder / "ours"
+
+
+@pytest.fixture(scope="module")
+def model(tiny_blip2: Path, environment: Path, plugins: Plugins) -> Model:
+    """The tiny BLIP-2 with LAVIS beside it."""
+    return load_model(spec_of(tiny_blip2, environment), plugins)
+
+
+def spec_of(model: Path, environment: Path, **more: Any) -> ModelSpec:
+    backend = {"name": "lavis", "environment": environment}
+    return ModelSpec.model_validate({"name": str(model), "backend": backend} | more)
+
+
+def test_the_tiny_blip2_answers_alike_dense_and_pruned(model: Model, tmp_path: Path) -> None:
+    family, backend = model.loaded, model.backend
+    assert isinstance(family, Generates)
+    assert isinstance(backend, Generates)
+    assert backend is not None
+    samples = make_samples("blip2_t5", tmp_path, 6)
+    losses, texts = [], []
+    for _ in ("dense", "pruned"):
+        backend.take_weights()
+        with torch.no_grad():
+            ours = [float(family.loss(family.collate([sample]))) for sample in samples]
+        theirs = backend.losses(samples)
+        assert theirs == pytest.approx(ours, rel=1e-5)
+        losses.append(theirs)
+        for generation in (Generation(), Generation(num_beams=5, length_penalty=-1.0)):
+            texts.append(backend.generate(samples, generation))
+            assert texts[-1] == family.generate(samples, generation)
+        for layer in model.layers:
+            weight = model.weight(layer)
+            weight[weight.abs() < weight.abs().median()] = 0
+    assert losses[0] != losses[1]
+    assert any(text for batch in texts for text in batch)
+
+
+def test_the_mini_blip2_passes_the_audit(environment: Path, plugins: Plugins, cache: Path) -> None:
+    spec = parse_spec(
+        {
+            "model": spec_of(Path("mini-blip2"), environment).model_dump(),
+            "pruners": [{"recipe": "dense"}],
+            "calibration": {"samples": 16},
+            "cache": str(cache),
+        }
+    )
+
+    audit = audit_backend(spec, plugins)
+
+    assert audit.is_equal, audit
+    assert audit.backend == "lavis 1.0.2"
+
+
+def test_a_pruned_model_scores_alike_on_a_task(
+    environment: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "r"
+    command = ["run", "--model", "mini-blip2", "--pruner", "magnitude", "--tasks", "vqav2@0:40"]
+    for backend in ([], ["--backend", f"lavis={environment}"]):
+        asked = ["--sparsity", "0.6", "--results", str(results), *backend]
+        assert run_command([*command, *asked]) == 0
+
+    evals = list(Store(results).evals())
+    found = {(e.row, e.asked.profile.backend): (e.got.score, e.got.samples) for e in evals}
+    for row in ("dense", "magnitude"):
+        assert found[row, ""] == found[row, "lavis 1.0.2"]
+    assert "profile lavis in lavis 1.0.2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_lavis_loads_what_we_export(
+    kind: Any, worker: Process, tmp_path: Path, word_list: Path
+) -> None:
+    """No tensor missing, none unexpected, every shape its own."""
+    given = GIVEN.get(kind.name, HEADS)
+    state = random_state(kind.name)
+    torch.save(state, tmp_path / "lavis.pth")
+    import_checkpoint([tmp_path / "lavis.pth"], tmp_path / "ours", tokenizer=word_list, given=given)
+    export_checkpoint(tmp_path / "ours", tmp_path / "back.pth", base=None)
+    config = from_lavis(state, given).config
+    worker.ask(
+        "build",
+        kind=kind.name,
+        config=json.loads(config.to_json_string(use_diff=False)),
+        folder=str(word_list),
+        images={"side": SIDE, "mean": [0.5] * 3, "std": [0.5] * 3},
+        device="cpu",
+    )
+    exported = torch.load(tmp_path / "back.pth", weights_only=True)
+    save_file(separate(exported), tmp_path / "weights.safetensors")
+
+    found = worker.ask("load", weights=str(tmp_path / "weights.safetensors"))
+
+    assert (found["missing"], found["unexpected"]) == ([], [])
+    assert worker.ask("shapes") == {name: list(t.shape) for name, t in exported.items()}
+
+
+def test_an_image_that_is_missing_ends_nothing(model: Model, tmp_path: Path) -> None:
+    assert model.backend is not None
+    model.backend.take_weights()
+    [sample] = make_samples("blip2_t5", tmp_path, 1)
+    assert sample.image is not None
+    content = sample.image.read_bytes()
+    sample.image.unlink()
+
+    with pytest.raises(DataError, match="no such image"):
+        model.backend.losses([sample])
+
+    sample.image.write_bytes(content)
+    assert len(model.backend.losses([sample])) == 1
