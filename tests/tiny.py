@@ -34,7 +34,8 @@ WORDS = "a b c d e f g h i j k l m n o p question : short answer ? yes no red ph
 SPECIAL = ["<pad>", "</s>", "<unk>", "<image>", "<s>"]
 VOCABULARY = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
 SIDE = 32
-CLASSIFIERS = ("vit", "deit", "timm_vit", "timm_eva")
+#: Models that name classes, and how many they know.
+CLASSES = {"vit": 7, "deit": 7, "timm_vit": 7, "timm_eva": 7, "blip_nlvr": 2}
 
 
 def save_tokenizer(folder: Path, *, ends: bool = False, **extra: str) -> int:
@@ -223,20 +224,18 @@ def vit(folder: Path) -> None:
 def make_samples(kind: str, folder: Path, count: int = 6) -> list[Sample]:
     """Calibration samples that fit the family; prompts and targets of several lengths."""
     draw = np.random.Generator(np.random.PCG64(1))
-    samples = []
-    for index in range(count):
-        path = folder / f"{index}.png"
+    paths = [folder / f"{index}.png" for index in range(count)]
+    for path in paths:
         Image.fromarray(draw.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)).save(path)
-        words = WORDS[: 2 + index % 3]
-        samples.append(
-            Sample(
-                id=str(index),
-                image=path,
-                prompt=" ".join(words),
-                target=index % 7
-                if kind in CLASSIFIERS
-                else " ".join(WORDS[index : index + 2 + index % 2]),
-                tokens=tuple(5 + (index * 3 + k) % 20 for k in range(8 + index % 3)),
-            )
+    classes = CLASSES.get(kind)
+    return [
+        Sample(
+            id=str(index),
+            image=path,
+            second_image=paths[index - 1] if kind == "blip_nlvr" else None,
+            prompt=" ".join(WORDS[: 2 + index % 3]),
+            target=index % classes if classes else " ".join(WORDS[index : index + 2 + index % 2]),
+            tokens=tuple(5 + (index * 3 + k) % 20 for k in range(8 + index % 3)),
         )
-    return samples
+        for index, path in enumerate(paths)
+    ]

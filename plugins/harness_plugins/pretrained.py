@@ -4,7 +4,7 @@ Nothing here reaches for the network: a hub id works when its files are in the l
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,23 +65,32 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     return model.to(spec.device).eval()
 
 
-def load_transformer(folder: str, spec: ModelSpec, *, otherwise: str = "") -> Any:
-    """`load_weights` into the class of transformers that the folder's config names.
+def load_transformer(
+    folder: str,
+    spec: ModelSpec,
+    *,
+    otherwise: str = "",
+    own: Mapping[str, Callable[[], Any]] | None = None,
+) -> Any:
+    """`load_weights` into the class that the folder's config names.
 
     Args:
-        otherwise: The class, if the config names none.
+        otherwise: The class of transformers, if the config names none.
+        own: Architectures that transformers lacks, and what gives their classes.
 
     Raises:
-        CheckpointError: transformers has no such class, or the weights do not fit it.
+        CheckpointError: There is no such class, or the weights do not fit it.
     """
     mend_torchvision()
     import transformers
 
-    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    names = [name for name in config.architectures or [otherwise] if hasattr(transformers, name)]
-    if not names:
-        raise CheckpointError(f"{folder}: transformers has none of {config.architectures}")
-    return load_weights(getattr(transformers, names[0]), folder, spec)
+    named = transformers.AutoConfig.from_pretrained(folder, local_files_only=True).architectures
+    for name in named or [otherwise]:
+        if own and name in own:
+            return load_weights(own[name](), folder, spec)
+        if hasattr(transformers, name):
+            return load_weights(getattr(transformers, name), folder, spec)
+    raise CheckpointError(f"{folder}: transformers has none of {named}")
 
 
 def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:

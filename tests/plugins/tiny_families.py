@@ -95,6 +95,16 @@ def blip_retrieval(folder: Path) -> None:
     spread(BlipForImageTextRetrieval(config)).save_pretrained(folder)
 
 
+def blip_nlvr(folder: Path) -> None:
+    from harness_plugins.families.blip.nlvr_module import BlipForNlvr
+
+    save_processor(folder)
+    config = tiny.blip_config(save_tokenizer(folder, ends=True))
+    config.text_config.merges_from = 1
+    config.num_labels = 2
+    spread(BlipForNlvr(config)).save_pretrained(folder)
+
+
 def blip2_retrieval(folder: Path) -> None:
     save_processor(folder)
     vocabulary = save_tokenizer(folder, ends=True)
@@ -247,6 +257,7 @@ TABLE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "blip_caption": ("blip", tiny.blip_caption),
     "blip_vqa": ("blip", tiny.blip_vqa),
     "blip_retrieval": ("blip", blip_retrieval),
+    "blip_nlvr": ("blip", blip_nlvr),
     "clip": ("clip", clip),
     "siglip": ("clip", siglip),
     "llava": ("llava", llava),

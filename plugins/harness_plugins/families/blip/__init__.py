@@ -1,9 +1,10 @@
-"""BLIP: captioning, question answering and retrieval.
+"""BLIP: captioning, question answering, retrieval and classification of pairs.
 
 Li et al., "BLIP: Bootstrapping Language-Image Pre-training for Unified Vision-Language
 Understanding and Generation", ICML 2022 (arXiv:2201.12086), as ``BlipForConditionalGeneration``,
-``BlipForQuestionAnswering`` and ``BlipForImageTextRetrieval`` of transformers. Prunable are the
-linear layers of the vision, text-encoder and text-decoder blocks.
+``BlipForQuestionAnswering`` and ``BlipForImageTextRetrieval`` of transformers, and as our own
+``BlipForNlvr`` for the head that it lacks. Prunable are the linear layers of the vision,
+text-encoder and text-decoder blocks.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 from harness.plugin import LoadedModel, ModelFamily, ModelSpec, hookimpl
 from harness_plugins.families.blip.answering import BlipAnswerer
 from harness_plugins.families.blip.captioning import BlipCaptioner
+from harness_plugins.families.blip.nlvr import BlipPairClassifier
 from harness_plugins.families.blip.retrieval import BlipRetriever
 from harness_plugins.images import load_image_processor
 from harness_plugins.pretrained import load_tokenizer, load_transformer
@@ -20,11 +22,12 @@ HEADS: Mapping[str, Callable[..., LoadedModel]] = {
     "BlipForConditionalGeneration": BlipCaptioner,
     "BlipForQuestionAnswering": BlipAnswerer,
     "BlipForImageTextRetrieval": BlipRetriever,
+    "BlipForNlvr": BlipPairClassifier,
 }
 
 
 class BlipFamily:
-    """BLIP of any size, with any of the heads that transformers has."""
+    """BLIP of any size, with any of its heads."""
 
     name: ClassVar[str] = "blip"
 
@@ -32,12 +35,18 @@ class BlipFamily:
         return bool(HEADS.keys() & set(config.get("architectures") or ()))
 
     def load(self, folder: str, spec: ModelSpec) -> LoadedModel:
-        module = load_transformer(folder, spec)
+        module = load_transformer(folder, spec, own={"BlipForNlvr": _nlvr})
         return HEADS[type(module).__name__](
             module,
             tokenizer=load_tokenizer(folder),
             processor=load_image_processor(folder, spec),
         )
+
+
+def _nlvr() -> Any:
+    from harness_plugins.families.blip.nlvr_module import BlipForNlvr
+
+    return BlipForNlvr
 
 
 @hookimpl

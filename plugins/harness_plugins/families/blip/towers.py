@@ -71,17 +71,27 @@ def text_tower(module: nn.Module, name: str, path: str, *, reads: str) -> Tower:
     )
 
 
+#: Attentions that a text block may have, and the layers that read them.
+ATTENTIONS = {
+    "attention.self": "attention.output.dense",
+    "crossattention.self": "crossattention.output.dense",
+    "crossattention.self0": "crossattention.output.dense0",
+    "crossattention.self1": "crossattention.output.dense1",
+}
+
+
 def _text_units(name: str, block: Any) -> list[UnitGroup]:
+    own = dict(block.named_modules())
     attentions = [
         head_units(
-            f"{name}.{kind}.self",
-            inputs=[f"{name}.{kind}.self.{layer}" for layer in ("query", "key", "value")],
-            output=f"{name}.{kind}.output.dense",
+            f"{name}.{attention}",
+            inputs=[f"{name}.{attention}.{layer}" for layer in ("query", "key", "value")],
+            output=f"{name}.{output}",
             heads=block.attention.self.num_attention_heads,
             width=block.attention.self.attention_head_size,
         )
-        for kind in ("attention", "crossattention")
-        if hasattr(block, kind)
+        for attention, output in ATTENTIONS.items()
+        if attention in own
     ]
     hidden = hidden_units(
         f"{name}.intermediate",

@@ -1,0 +1,80 @@
+"""What is BLIP's own: the token that says that an image is seen, and two images per text."""
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from harness.errors import InputError
+from harness.model import Model
+from harness.plugin import Classifies
+from tests.tiny import make_samples
+
+MakeModel = Callable[[str], Model]
+
+
+def test_a_grounded_text_starts_with_enc_where_the_vocabulary_has_it(tiny_model: MakeModel) -> None:
+    """transformers' folders end with [DEC] and [ENC], of which the tokenizer knows nothing."""
+    loaded = tiny_model("blip_vqa").loaded
+    assert loaded._grounded([7, 8]) == [7, 8]
+
+    loaded._text = copy.copy(loaded._text)
+    loaded._text.bos_token_id = loaded._text.vocab_size - 2
+
+    assert loaded._grounded([7, 8]) == [loaded._text.vocab_size - 1, 8]
+
+
+def test_two_like_images_read_by_like_halves_are_read_as_one(
+    tiny_model: MakeModel, tmp_path: Path
+) -> None:
+    """As LAVIS starts: both cross-attentions copies of the one, their outputs averaged."""
+    one, two = tiny_model("blip_retrieval").loaded.module, tiny_model("blip_nlvr").loaded.module
+    blocks = zip(one.text_encoder.encoder.layer, two.text_encoder.encoder.layer, strict=True)
+    with torch.no_grad():
+        for single, twin in blocks:
+            cross = single.crossattention
+            twin.crossattention.self0 = twin.crossattention.self1 = cross.self
+            twin.crossattention.output.dense0 = cross.output.dense
+            twin.crossattention.output.dense1 = cross.output.dense
+            twin.crossattention.output.merge_layer = None
+            twin.crossattention.output.LayerNorm = cross.output.LayerNorm
+            twin.attention, twin.intermediate = single.attention, single.intermediate
+            twin.output = single.output
+        two.text_encoder.embeddings = one.text_encoder.embeddings
+        two.vision_model, two.cls_head = one.vision_model, nn.Identity()
+        pixels = torch.randn(1, 3, 32, 32)
+        ids = torch.tensor([[6, 7, 8]])
+
+        twice = two(pixel_values=pixels.repeat(2, 1, 1, 1), input_ids=ids, attention_mask=None)
+        once = one.text_encoder(
+            input_ids=ids,
+            encoder_hidden_states=one.vision_model(pixels).last_hidden_state,
+        )
+
+    torch.testing.assert_close(twice, once.last_hidden_state[:, 0])
+
+
+def test_left_and_right_are_told_apart(tiny_model: MakeModel, tmp_path: Path) -> None:
+    loaded = tiny_model("blip_nlvr").loaded
+    samples = make_samples("blip_nlvr", tmp_path, count=3)
+    swapped = [
+        dataclasses.replace(sample, image=sample.second_image, second_image=sample.image)
+        for sample in samples
+    ]
+
+    assert isinstance(loaded, Classifies)
+    assert loaded.classify(samples).shape == (3, 2)
+    assert not torch.allclose(loaded.classify(samples), loaded.classify(swapped), atol=1e-4)
+    alone = torch.cat([loaded.classify([sample]) for sample in samples])
+    torch.testing.assert_close(loaded.classify(samples), alone)
+
+
+def test_a_lonely_image_is_named(tiny_model: MakeModel, tmp_path: Path) -> None:
+    [sample] = make_samples("blip_retrieval", tmp_path, count=1)
+
+    with pytest.raises(InputError, match="sample 0 has no second image"):
+        tiny_model("blip_nlvr").loaded.classify([sample])
