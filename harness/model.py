@@ -20,6 +20,8 @@ from harness.plugin.registry import Provider
 from harness.record import hash_of
 from harness.spec import ModelSpec
 
+OWN = "harness"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
@@ -161,6 +163,8 @@ def tensor_bytes(tensor: Tensor) -> memoryview:
 def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     """Find the family of a bundled model, folder or hub id and load it.
 
+    A family that another distribution brings goes before those that know a whole kind of models.
+
     Raises:
         InputError: Nothing of that name is there, or no family knows its architecture.
         CheckpointError: The weights cannot be read.
@@ -168,7 +172,7 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     bundled = plugins.models.get(spec.name) if spec.name in plugins.models else None
     folder = str(bundled.given().folder()) if bundled else spec.name
     config = read_config(folder, plugins)
-    for provider in plugins.model_families:
+    for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == OWN):
         family = provider.given()
         if family.matches(config):
             loaded = family.load(folder, spec)

@@ -21,16 +21,19 @@ BLOCKS = (
 )
 
 
-def language_towers(module: nn.Module, path: str = "") -> list[Tower]:
+def language_towers(
+    module: nn.Module, path: str = "", places: Sequence[str] = BLOCKS
+) -> list[Tower]:
     """Encoder and decoder of a T5, or the one tower of a decoder-only model.
 
     Args:
         path: Where in the module the language model is.
+        places: Where in the language model a decoder's blocks may be.
     """
     found: Any = module.get_submodule(path)
     under = f"{path}." if path else ""
     if not getattr(found.config, "is_encoder_decoder", False):
-        blocks = blocks_at(module, *(under + place for place in BLOCKS))
+        blocks = blocks_at(module, *(under + place for place in places))
         return [Tower(name="language-decoder", blocks=blocks)]
     return [
         Tower(name="language-encoder", blocks=blocks_at(module, f"{under}encoder.block")),

@@ -9,10 +9,21 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from transformers import (
+    Dinov2Config,
+    Dinov2ForImageClassification,
+    MptConfig,
+    MptForCausalLM,
+)
 
 from harness.cli import run_command
+from harness.model import load_model
 from harness.plugin import hookspecs, manager
 from harness.plugin.manager import Origin
+from harness.plugin.registry import Provider
+from harness.spec import ModelSpec
+from harness.walk import TowerWalk
+from tests.tiny import SIDE, make_samples, save_processor, save_tokenizer, spread
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = sorted(
@@ -59,6 +70,49 @@ def test_the_manifest_of_the_data_page_can_be_followed() -> None:
         "Birds, test: `harness data fetch birds` gets it, or get it from https://birds.example "
         "and put birds.json and images/ into that folder"
     )
+
+
+def test_the_families_of_the_tutorial_work(tmp_path: Path) -> None:
+    decoder, encoder, check = blocks(ROOT / "docs" / "adding_a_model_family.md", "python")
+    builders = {"mpt": (decoder, mpt), "dinov2": (encoder, dinov2)}
+    found = manager.load_plugins()
+    for name, (code, build) in builders.items():
+        assert len(code.splitlines()) <= 40
+        module = ModuleType(f"harness_{name}")
+        exec(code, module.__dict__)
+        exec(check, module.__dict__)
+        [family] = module.harness_model_families()
+        folder = tmp_path / name
+        build(folder)
+        samples = make_samples("vit" if name == "dinov2" else "llama", folder)
+        module.check(family(), folder, samples)
+
+        origin = Origin(plugin=name, distribution=f"harness-{name}", version="0.1")
+        found.model_families.add(Provider(name=family.name, given=family, origin=origin))
+        model = load_model(ModelSpec(name=str(folder)), found)
+        assert model.family == name
+        [tower] = model.towers
+        batch = model.loaded.collate(samples)
+        assert len(list(TowerWalk(model, tower, [batch]))) == 2
+
+
+def mpt(folder: Path) -> None:
+    config = MptConfig(d_model=24, n_heads=2, n_layers=2, vocab_size=save_tokenizer(folder))
+    spread(MptForCausalLM(config)).save_pretrained(folder)
+
+
+def dinov2(folder: Path) -> None:
+    save_processor(folder)
+    config = Dinov2Config(
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        mlp_ratio=2,
+        image_size=SIDE,
+        patch_size=16,
+        num_labels=7,
+    )
+    spread(Dinov2ForImageClassification(config)).save_pretrained(folder)
 
 
 def commands() -> list[tuple[str, str]]:

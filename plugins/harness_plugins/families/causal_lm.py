@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, hookimpl
-from harness_plugins.language import language_towers
+from harness_plugins.language import BLOCKS, language_towers
 from harness_plugins.loaded import Pretrained
 from harness_plugins.pretrained import load_tokenizer, load_transformer, target_text
 
@@ -18,10 +18,13 @@ from harness_plugins.pretrained import load_tokenizer, load_transformer, target_
 class CausalLM(Pretrained):
     """A loaded language model; its calibration loss is the next-token cross-entropy."""
 
+    places: ClassVar[Sequence[str]] = BLOCKS
+    """Where its blocks may be."""
+
     def __init__(self, module: Any, *, tokenizer: Any) -> None:
         super().__init__(module, tokenizer=tokenizer)
         self.tokenizer = tokenizer
-        self.towers = language_towers(module)
+        self.towers = language_towers(module, places=self.places)
 
     def encode(self, text: str) -> list[int]:
         return self._ids(text, special=False)

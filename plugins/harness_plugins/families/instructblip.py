@@ -9,16 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.plugin import ModelFamily, ModelSpec, Sample, Tower, hookimpl
+from harness.plugin import ModelFamily, ModelSpec, Sample, hookimpl
 from harness_plugins.images import load_image_processor
 from harness_plugins.language import Prompted, language_towers
 from harness_plugins.loaded import Resizing
-from harness_plugins.pretrained import (
-    blocks_at,
-    load_tokenizer,
-    load_transformer,
-    tokenizer_text,
-)
+from harness_plugins.pretrained import load_tokenizer, load_transformer, tokenizer_text
+from harness_plugins.qformer import bridge_tower, vision_tower
 
 #: Folder of the Q-Former's own tokenizer.
 QFORMER = "qformer_tokenizer"
@@ -33,8 +29,8 @@ class InstructBlip(Prompted, Resizing):
         self._encodes = bool(module.language_model.config.is_encoder_decoder)
         self._image_tokens = [module.config.image_token_index] * module.config.num_query_tokens
         self.towers = [
-            Tower(name="vision", blocks=blocks_at(module, "vision_model.encoder.layers")),
-            Tower(name="bridge", blocks=blocks_at(module, "qformer.encoder.layer")),
+            vision_tower(module),
+            bridge_tower(module),
             *language_towers(module, "language_model"),
         ]
 

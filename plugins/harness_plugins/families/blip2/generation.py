@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from harness.plugin import Generation, Sample, UnitGroup
-from harness_plugins.families.blip2.towers import bridge_tower, vision_tower
 from harness_plugins.images import distinct_images
 from harness_plugins.language import Prompted, language_towers
 from harness_plugins.loaded import Resizing
+from harness_plugins.qformer import bridge_tower, vision_tower
 from harness_plugins.structure import (
     head_units,
     hidden_units,

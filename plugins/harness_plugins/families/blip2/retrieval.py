@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from harness.plugin import Sample
-from harness_plugins.families.blip2.towers import bridge_tower, vision_tower
 from harness_plugins.matching import Matcher
+from harness_plugins.qformer import bridge_tower, vision_tower
 
 
 class Blip2Retriever(Matcher):

@@ -1,4 +1,4 @@
-"""The towers that all heads of BLIP-2 have."""
+"""The towers before the language model in BLIP-2 and InstructBLIP."""
 
 from torch import nn
 
