@@ -20,6 +20,7 @@ from harness.plugin import (
     LoadedModel,
     Matches,
     Perplexity,
+    Ranks,
     Sample,
 )
 from harness.resume import ResumeLog
@@ -87,6 +88,13 @@ class BatchedAsker:
         model = self.model
         assert isinstance(model, Judges)
         return self.in_batches("judge", samples, model.judge, _length)
+
+    def rank(self, samples: Sequence[Sample], answers: Sequence[str], *, tried: int) -> list[str]:
+        model = self.model
+        assert isinstance(model, Ranks)
+        return self.in_batches(
+            "rank", samples, lambda batch: model.rank(batch, answers, tried=tried), _length
+        )
 
     def in_batches(
         self,

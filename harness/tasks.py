@@ -27,6 +27,7 @@ from harness.plugin import (
     Needs,
     Perplexity,
     Profile,
+    Ranks,
     Resizes,
     Task,
 )
@@ -43,6 +44,7 @@ CAPABILITIES: Mapping[Needs, type] = {
     "embed": Embeds,
     "match": Matches,
     "judge": Judges,
+    "rank": Ranks,
     "language-model": LanguageModel,
 }
 #: Needs that do not read as what a model can do.

@@ -34,8 +34,8 @@ WORDS = "a b c d e f g h i j k l m n o p question : short answer ? yes no red ph
 SPECIAL = ["<pad>", "</s>", "<unk>", "<image>", "<s>"]
 VOCABULARY = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
 SIDE = 32
-#: Models that name classes, and how many they know.
-CLASSES = {"vit": 7, "deit": 7, "timm_vit": 7, "timm_eva": 7, "blip_nlvr": 2}
+#: Models that name one of seven classes.
+CLASSIFIERS = ("vit", "deit", "timm_vit", "timm_eva")
 
 
 def save_tokenizer(folder: Path, *, ends: bool = False, **extra: str) -> int:
@@ -227,15 +227,22 @@ def make_samples(kind: str, folder: Path, count: int = 6) -> list[Sample]:
     paths = [folder / f"{index}.png" for index in range(count)]
     for path in paths:
         Image.fromarray(draw.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)).save(path)
-    classes = CLASSES.get(kind)
     return [
         Sample(
             id=str(index),
             image=path,
             second_image=paths[index - 1] if kind == "blip_nlvr" else None,
             prompt=" ".join(WORDS[: 2 + index % 3]),
-            target=index % classes if classes else " ".join(WORDS[index : index + 2 + index % 2]),
+            target=_target(kind, index),
             tokens=tuple(5 + (index * 3 + k) % 20 for k in range(8 + index % 3)),
         )
         for index, path in enumerate(paths)
     ]
+
+
+def _target(kind: str, index: int) -> str | int:
+    if kind == "blip_nlvr":
+        return "yes" if index % 2 else "no"
+    if kind in CLASSIFIERS:
+        return index % 7
+    return " ".join(WORDS[index : index + 2 + index % 2])

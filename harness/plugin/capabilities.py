@@ -135,6 +135,20 @@ class Judges(Protocol):
 
 
 @runtime_checkable
+class Ranks(Protocol):
+    """A model that answers a question with the likeliest of given answers."""
+
+    def rank(self, samples: Sequence[Sample], answers: Sequence[str], *, tried: int) -> list[str]:
+        """Best answer per sample.
+
+        Args:
+            answers: All that may be answered.
+            tried: So many of them, those with the likeliest first tokens, are read to their end.
+        """
+        ...
+
+
+@runtime_checkable
 class LanguageModel(Protocol):
     """A Hugging Face language model, causal or sequence to sequence, in ``module``."""
 

@@ -181,6 +181,10 @@ class Asker(Protocol):
         """Whether each prompt is true of its two images."""
         ...
 
+    def rank(self, samples: Sequence[Sample], answers: Sequence[str], *, tried: int) -> list[str]:
+        """The likeliest of the answers per sample, of so many that begin likeliest."""
+        ...
+
     def in_batches(
         self,
         stage: str,

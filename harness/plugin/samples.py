@@ -11,7 +11,9 @@ from typing import Literal
 from harness.errors import DataError
 
 #: What a model has to be able to do; one protocol each, see `harness.plugin.capabilities`.
-Needs = Literal["generate", "classify", "perplexity", "embed", "match", "judge", "language-model"]
+Needs = Literal[
+    "generate", "classify", "perplexity", "embed", "match", "judge", "rank", "language-model"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

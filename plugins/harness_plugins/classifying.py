@@ -14,7 +14,7 @@ class Classifier(Seeing):
     """Gives class logits; its calibration loss is the cross-entropy of the labels."""
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
-        labels = torch.tensor([class_index(sample) for sample in samples], device=self.device)
+        labels = torch.tensor([_label(sample) for sample in samples], device=self.device)
         return {"pixel_values": self._pixels(samples), "labels": labels}
 
     def loss(self, batch: Batch) -> Tensor:
@@ -28,12 +28,7 @@ class Classifier(Seeing):
         return logits.float()
 
 
-def class_index(sample: Sample) -> int:
-    """The class of a calibration sample.
-
-    Raises:
-        InputError: It has none.
-    """
+def _label(sample: Sample) -> int:
     if not isinstance(sample.target, int):
         raise InputError(
             f"calibration sample {sample.id} has target {sample.target!r}, not a class index; "

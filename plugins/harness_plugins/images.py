@@ -97,28 +97,6 @@ def sizes_at(processor: Any, side: int) -> dict[str, dict[str, int]]:
     return {"size": square}
 
 
-def image_of(sample: Sample) -> Path:
-    """The sample's image.
-
-    Raises:
-        InputError: It has none.
-    """
-    if sample.image is None:
-        raise InputError(f"sample {sample.id} has no image, and the model needs one")
-    return sample.image
-
-
-def second_image_of(sample: Sample) -> Path:
-    """The right image of the sample's pair.
-
-    Raises:
-        InputError: It has none.
-    """
-    if sample.second_image is None:
-        raise InputError(f"sample {sample.id} has no second image, and the model needs two")
-    return sample.second_image
-
-
 def distinct_images(samples: Sequence[Sample]) -> tuple[list[Sample], list[int]]:
     """One sample of each image that is shown, and for every sample the place of its image there."""
     keys = [(sample.image, sample.second_image, sample.view) for sample in samples]

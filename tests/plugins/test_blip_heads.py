@@ -11,7 +11,7 @@ from torch import nn
 
 from harness.errors import InputError
 from harness.model import Model
-from harness.plugin import Classifies
+from harness.plugin import Judges
 from tests.tiny import make_samples
 
 MakeModel = Callable[[str], Model]
@@ -66,15 +66,24 @@ def test_left_and_right_are_told_apart(tiny_model: MakeModel, tmp_path: Path) ->
         for sample in samples
     ]
 
-    assert isinstance(loaded, Classifies)
-    assert loaded.classify(samples).shape == (3, 2)
-    assert not torch.allclose(loaded.classify(samples), loaded.classify(swapped), atol=1e-4)
-    alone = torch.cat([loaded.classify([sample]) for sample in samples])
-    torch.testing.assert_close(loaded.classify(samples), alone)
+    with torch.no_grad():
+        logits, other = (loaded.module(**loaded._inputs(given)) for given in (samples, swapped))
+
+    assert isinstance(loaded, Judges)
+    assert not torch.allclose(logits, other, atol=1e-4)
+    assert loaded.judge(samples) == (logits[:, 1] > logits[:, 0]).tolist()
+    assert [loaded.judge([sample])[0] for sample in samples] == loaded.judge(samples)
 
 
 def test_a_lonely_image_is_named(tiny_model: MakeModel, tmp_path: Path) -> None:
     [sample] = make_samples("blip_retrieval", tmp_path, count=1)
 
     with pytest.raises(InputError, match="sample 0 has no second image"):
-        tiny_model("blip_nlvr").loaded.classify([sample])
+        tiny_model("blip_nlvr").loaded.judge([sample])
+
+
+def test_a_verdict_to_learn_from_is_yes_or_no(tiny_model: MakeModel, tmp_path: Path) -> None:
+    [sample] = make_samples("blip_nlvr", tmp_path, count=1)
+
+    with pytest.raises(InputError, match="sample 0 has target 'true', not yes or no; nlvr2-train"):
+        tiny_model("blip_nlvr").loaded.collate([dataclasses.replace(sample, target="true")])

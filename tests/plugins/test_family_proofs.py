@@ -23,10 +23,12 @@ from harness.plugin import (
     Embeds,
     Generates,
     Generation,
+    Judges,
     LanguageModel,
     LoadedModel,
     Matches,
     Perplexity,
+    Ranks,
     Resizes,
     Sample,
     Tower,
@@ -226,6 +228,10 @@ def answers(loaded: LoadedModel, samples: list[Sample], log: Path) -> dict[str, 
         if isinstance(loaded, Classifies):
             found["classes"] = ask.classify(samples)
             found["logits"] = loaded.classify(samples).tolist()
+        if isinstance(loaded, Judges):
+            found["verdicts"] = ask.judge(samples)
+        if isinstance(loaded, Ranks):
+            found["ranked"] = ask.rank(samples, ["yes", "no", "red photo"], tried=2)
         if isinstance(loaded, Perplexity):
             found["losses"] = ask.token_losses(samples)
         if isinstance(loaded, Embeds):
@@ -293,7 +299,7 @@ def test_images_of_another_size(kind: str, load: Callable[..., Model], tmp_path:
     assert loaded._pixels(samples).shape[-2:] == (SIDE, SIDE)
     assert inside.keys() == before.keys()
     assert answers(loaded, samples, tmp_path / "after.jsonl") == before
-    if "texts" not in before:
+    if not {"texts", "verdicts"} & before.keys():
         assert inside != before
 
 

@@ -1,4 +1,4 @@
-"""BLIP: captioning, question answering, retrieval and classification of pairs.
+"""BLIP: captioning, question answering, retrieval and judging a pair.
 
 Li et al., "BLIP: Bootstrapping Language-Image Pre-training for Unified Vision-Language
 Understanding and Generation", ICML 2022 (arXiv:2201.12086), as ``BlipForConditionalGeneration``,
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from harness.plugin import LoadedModel, ModelFamily, ModelSpec, hookimpl
 from harness_plugins.families.blip.answering import BlipAnswerer
 from harness_plugins.families.blip.captioning import BlipCaptioner
-from harness_plugins.families.blip.nlvr import BlipPairClassifier
+from harness_plugins.families.blip.nlvr import BlipJudge
 from harness_plugins.families.blip.retrieval import BlipRetriever
 from harness_plugins.images import load_image_processor
 from harness_plugins.pretrained import load_tokenizer, load_transformer
@@ -22,7 +22,7 @@ HEADS: Mapping[str, Callable[..., LoadedModel]] = {
     "BlipForConditionalGeneration": BlipCaptioner,
     "BlipForQuestionAnswering": BlipAnswerer,
     "BlipForImageTextRetrieval": BlipRetriever,
-    "BlipForNlvr": BlipPairClassifier,
+    "BlipForNlvr": BlipJudge,
 }
 
 

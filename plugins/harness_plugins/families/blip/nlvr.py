@@ -1,16 +1,16 @@
 """``BlipForNlvr``: whether a text is true of two images (NLVR2)."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from harness.plugin import Batch, Sample, Tower
-from harness_plugins.classifying import class_index
-from harness_plugins.families.blip.base import Blip, vision_tower
-from harness_plugins.images import image_of, second_image_of
+from harness.plugin import Batch, InputError, Sample, Tower, read_image, read_shown
+from harness_plugins.families.blip.towers import Blip, vision_tower
 from harness_plugins.pretrained import blocks_at
 
 CROSS = frozenset(
@@ -18,8 +18,8 @@ CROSS = frozenset(
 )
 
 
-class BlipPairClassifier(Blip):
-    """Classes are those of NLVR2 in LAVIS: 0 = false, 1 = true."""
+class BlipJudge(Blip):
+    """Its two classes are LAVIS's: 0 = false, 1 = true."""
 
     def __init__(self, module: Any, *, tokenizer: Any, processor: Any) -> None:
         super().__init__(module, tokenizer=tokenizer, processor=processor)
@@ -32,15 +32,17 @@ class BlipPairClassifier(Blip):
         self.towers = [vision_tower(module), text]
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
-        labels = torch.tensor([class_index(sample) for sample in samples], device=self.device)
+        labels = torch.tensor([_label(sample) for sample in samples], device=self.device)
         return {**self._inputs(samples), "labels": labels}
 
     def _inputs(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         texts = [self._grounded(self._ids(sample.prompt)) for sample in samples]
-        lefts, rights = map(image_of, samples), map(second_image_of, samples)
+        pairs = [_pair(sample) for sample in samples]
         return {
             **self._padded(texts, self._text.pad_token_id),
-            "pixel_values": self._read_images([*lefts, *rights]),
+            "pixel_values": self._prepared(
+                [*(left for left, _ in pairs), *(right for _, right in pairs)]
+            ),
         }
 
     def loss(self, batch: Batch) -> Tensor:
@@ -51,7 +53,24 @@ class BlipPairClassifier(Blip):
         return {"language-encoder": batch["attention_mask"].bool()}
 
     @torch.no_grad()
-    def classify(self, samples: Sequence[Sample]) -> Tensor:
-        """Logits (samples, classes), float32."""
-        logits: Tensor = self._model(**self._inputs(samples), **self._positions)
-        return logits.float()
+    def judge(self, samples: Sequence[Sample]) -> list[bool]:
+        """Whether each prompt is true of its two images."""
+        best = self._model(**self._inputs(samples), **self._positions).argmax(dim=1)
+        return [bool(verdict) for verdict in best]
+
+
+def _label(sample: Sample) -> int:
+    if sample.target not in ("yes", "no"):
+        raise InputError(
+            f"calibration sample {sample.id} has target {sample.target!r}, not yes or no; "
+            f'nlvr2-train=DIR gives some, with prompt="{{}}"'
+        )
+    return int(sample.target == "yes")
+
+
+def _pair(sample: Sample) -> tuple[Image, Image]:
+    """The left and the right image."""
+    if sample.second_image is None:
+        raise InputError(f"sample {sample.id} has no second image, and the model needs two")
+    left = dataclasses.replace(sample, second_image=None)
+    return read_shown(left), read_image(sample.second_image)
