@@ -86,7 +86,7 @@ def test_an_image_takes_as_many_tokens_as_the_model_reads(
 
 def test_a_turn_is_worded_by_the_chat_template(tiny_model: MakeModel) -> None:
     assert tiny_model("llava").loaded._turn("red ?") == "USER: <image>\nred ? ASSISTANT:"
-    assert tiny_model("qwen2_vl").loaded._turn("red ?").startswith("question : <vision><image>")
+    assert tiny_model("qwen2_vl").loaded._turn("red ?").startswith("question : ? <image>")
 
 
 def test_a_prompt_cannot_smuggle_in_an_image(tiny_model: MakeModel, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def llava(folder: Path) -> None:
 
 CHAT = (
     "{% for message in messages %}question : {% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<vision><image>{% else %} {{ part['text'] }}{% endif %}"
+    "{% if part['type'] == 'image' %}? <image>{% else %} {{ part['text'] }}{% endif %}"
     "{% endfor %}{% endfor %} short answer :\n"
 )
 
@@ -226,6 +226,7 @@ def qwen_vl(folder: Path, config: type, model: type, vision: dict) -> None:
         },
         image_token_id=3,
         video_token_id=2,
+        vision_start_token_id=tiny.VOCABULARY["?"],  # of the chat template
     )
     spread(model(tiny_config)).save_pretrained(folder)
 
