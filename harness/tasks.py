@@ -167,6 +167,9 @@ def _lacks(model: Model, profile: Profile) -> list[str]:
     size = profile.image_size
     if size is not None and not isinstance(model.answers, Resizes):
         return [*lacks, f"take images of {size} pixels"]
+    answers, window = model.answers, profile.window
+    if window is not None and isinstance(answers, Perplexity) and window > answers.context:
+        return [*lacks, f"read {window} tokens at once"]
     return lacks
 
 

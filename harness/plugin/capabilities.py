@@ -91,6 +91,11 @@ class Classifies(Protocol):
 class Perplexity(Protocol):
     """A model that gives running text a likelihood."""
 
+    @property
+    def context(self) -> int:
+        """Most tokens it was made to read at once."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Token ids without special tokens."""
         ...

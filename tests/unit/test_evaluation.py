@@ -162,6 +162,13 @@ def test_a_changed_prompt_changes_the_profiles_identity(
         (TaskSpec(name="gqa"), {}, "vit", InputError, "needs a model that can generate"),
         (TaskSpec(name="imagenet"), {}, "llama", InputError, "needs a model that can classify"),
         (
+            TaskSpec(name="wikitext", profile="w4096"),
+            {},
+            "llama",
+            InputError,
+            "needs a model that can read 4096 tokens at once",
+        ),
+        (
             TaskSpec(name="gqa"),
             {},
             "blip2_t5",

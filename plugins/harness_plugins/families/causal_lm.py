@@ -3,6 +3,7 @@
 Prunable are the linear layers of the blocks; embeddings and the head are not.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -25,6 +26,11 @@ class CausalLM(Pretrained):
         super().__init__(module, tokenizer=tokenizer)
         self.tokenizer = tokenizer
         self.towers = language_towers(module, places=self.places)
+
+    @property
+    def context(self) -> int:
+        """Without a number in its config, as many tokens as there are."""
+        return int(getattr(self._model.config, "max_position_embeddings", sys.maxsize))
 
     def encode(self, text: str) -> list[int]:
         return self._ids(text, special=False)
