@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,6 +97,19 @@ def read_pixels(folder: Path) -> Tensor:
     """All images, uint8 (image, 3, height, width); the image id is the index plus one."""
     arrays = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.iterdir())]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+
+
+def normalised(pixels: Tensor, processor: Any) -> Tensor:
+    """Pixels (image, 3, height, width) as the image processor would hand them to the model."""
+    mean = torch.tensor(processor.image_mean, device=pixels.device).view(1, 3, 1, 1)
+    std = torch.tensor(processor.image_std, device=pixels.device).view(1, 3, 1, 1)
+    return (pixels.float() - mean * 255) / (std * 255)
+
+
+def pad(rows: list[list[int]], value: int) -> Tensor:
+    """Rows of token ids (row, longest), shorter ones filled up at their end."""
+    length = max(map(len, rows))
+    return torch.tensor([row + [value] * (length - len(row)) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
