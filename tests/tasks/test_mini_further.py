@@ -166,7 +166,7 @@ def test_every_labelling_names_a_scene_by_hand() -> None:
 
     assert class_names(star) == [
         *("red star", "star", "red object", "small star", "striped red star"),
-        *("teal background", "striped texture", "1 object"),
+        *("teal background", "striped", "1 object"),
     ]
     assert class_names(two) == [
         *("circle and square", "navy background", "2 objects", "circle right of square"),
@@ -189,7 +189,7 @@ def test_nlvr2_says_the_same_of_a_true_and_of_a_false_pair(folders: dict[str, Pa
         labels.setdefault(f"{number} {row['sentence']}", []).append(row["label"])
         for side in (0, 1):
             stem = row["identifier"].rsplit("-", 1)[0]
-            assert (folders["nlvr2"] / "test1" / f"{stem}-img{side}.png").is_file()
+            assert (folders["nlvr2"] / "images" / f"{stem}-img{side}.png").is_file()
 
     assert len(labels) == 100
     assert all(sorted(pair) == ["False", "True"] for pair in labels.values())

@@ -18,6 +18,18 @@ class MiniBlip2:
         return Path(__file__).parent / "blip2"
 
 
+class MiniClip:
+    """A CLIP of a million weights for the same scenes."""
+
+    name: ClassVar[str] = "mini-clip"
+    edition: ClassVar[str] = "mini"
+    calibration: ClassVar[str] = "mini-captions"
+    train: ClassVar[str] = "mini-train-captions"
+
+    def folder(self) -> Path:
+        return Path(__file__).parent / "clip"
+
+
 @hookimpl
 def harness_models() -> list[type[BundledModel]]:
-    return [MiniBlip2]
+    return [MiniBlip2, MiniClip]

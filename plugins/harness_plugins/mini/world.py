@@ -6,8 +6,10 @@ Read from the folder's files alone, which are in the formats of VQAv2 and COCO c
 import json
 import random
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +37,13 @@ class World:
 
 def read_world(data: Path) -> tuple[World, PreTrainedTokenizerFast]:
     texts = read_texts(data)
-    tokenizer = build_tokenizer(texts)
+    tokenizer = build_tokenizer(
+        text
+        for of_image in texts.values()
+        for pairs in of_image.values()
+        for pair in pairs
+        for text in pair
+    )
     encoded = {
         kind: {
             image - 1: [(tokenizer(p).input_ids, tokenizer(t).input_ids) for p, t in pairs]
@@ -57,23 +65,23 @@ def read_texts(data: Path) -> dict[str, dict[int, list[tuple[str, str]]]]:
         answer = entry["multiple_choice_answer"]
         texts[entry["answer_type"]][entry["image_id"]].append((prompt, answer))
     for kind, prompt in (("caption", CAPTION), ("description", DESCRIPTION)):
-        captions = json.loads((data / f"{kind}s_train2014.json").read_text())
-        for entry in captions["annotations"]:
-            texts[kind][entry["image_id"]].append((prompt, entry["caption"]))
+        for image, captions in read_captions(data / f"{kind}s_train2014.json").items():
+            texts[kind][image] += [(prompt, caption) for caption in captions]
     return texts
 
 
-def build_tokenizer(texts: dict[str, dict[int, list[tuple[str, str]]]]) -> PreTrainedTokenizerFast:
+def read_captions(path: Path) -> dict[int, list[str]]:
+    """Captions by image id."""
+    captions: dict[int, list[str]] = defaultdict(list)
+    for entry in json.loads(path.read_text())["annotations"]:
+        captions[entry["image_id"]].append(entry["caption"])
+    return captions
+
+
+def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """Whole lower-case words and punctuation marks; ``</s>`` ends every text, as in T5."""
     split = pre_tokenizers.Whitespace()
-    words = {
-        word
-        for of_image in texts.values()
-        for pairs in of_image.values()
-        for pair in pairs
-        for text in pair
-        for word, _ in split.pre_tokenize_str(text.lower())
-    }
+    words = {word for text in texts for word, _ in split.pre_tokenize_str(text.lower())}
     vocabulary = {word: index for index, word in enumerate((*SPECIAL, *sorted(words)))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Lowercase()
@@ -96,6 +104,19 @@ def read_pixels(folder: Path) -> Tensor:
     """All images, uint8 (image, 3, height, width); the image id is the index plus one."""
     arrays = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.iterdir())]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+
+
+def normalised(pixels: Tensor, processor: Any) -> Tensor:
+    """Pixels (image, 3, height, width) as the image processor would hand them to the model."""
+    mean = torch.tensor(processor.image_mean, device=pixels.device).view(1, 3, 1, 1)
+    std = torch.tensor(processor.image_std, device=pixels.device).view(1, 3, 1, 1)
+    return (pixels.float() - mean * 255) / (std * 255)
+
+
+def pad(rows: list[list[int]], value: int) -> Tensor:
+    """Rows of token ids (row, longest), shorter ones filled up at their end."""
+    length = max(map(len, rows))
+    return torch.tensor([row + [value] * (length - len(row)) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,28 @@ class MiniTrain:
         return _captions(folder) + list(_questions(folder).values())
 
 
+class MiniCaptions:
+    """The captions of ``mini`` alone, for models that compare images with texts."""
+
+    name: ClassVar[str] = "mini-captions"
+
+    def samples(
+        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
+    ) -> Sequence[Sample]:
+        return _captions(mini_root(cache) / "calibration")
+
+
+class MiniTrainCaptions:
+    """The captions of ``mini-train`` alone."""
+
+    name: ClassVar[str] = "mini-train-captions"
+
+    def samples(
+        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
+    ) -> Sequence[Sample]:
+        return _captions(mini_train_root(cache) / "train")
+
+
 def _captions(folder: Path) -> list[Sample]:
     captions = json.loads((folder / "captions_train2014.json").read_text())["annotations"]
     return [
@@ -141,4 +163,4 @@ def harness_editions() -> list[type[Edition]]:
 
 @hookimpl
 def harness_calibration_sources() -> list[type[CalibrationSource]]:
-    return [MiniCalibration, MiniTrain]
+    return [MiniCalibration, MiniTrain, MiniCaptions, MiniTrainCaptions]

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from harness_tasks.editions.mini.folders import write_evaluation
+from harness_tasks.editions.mini.further import write_further
 from harness_tasks.editions.mini.training import write_train_split
 
 
@@ -14,6 +15,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     write_evaluation(arguments.folder)
+    write_further(arguments.folder)
     if arguments.train:
         write_train_split(arguments.folder, arguments.train)
 

@@ -46,3 +46,10 @@ def write_split(task: str, folder: Path) -> None:
         if name == task:
             split.write(folder, drawn)
             return
+
+
+def write_further(root: Path) -> None:
+    """Write every one of these splits to the folder of its task under `root`."""
+    seen = taken()
+    for name, split in SPLITS.items():
+        split.write(root / name, split.draw(seen))

@@ -35,7 +35,7 @@ class Labelling:
     """What a data set asks of a scene."""
 
     names: tuple[str, ...]
-    """Class names, as they stand in "a photo of a ..."."""
+    """Class names, as they stand in a prompt ("a photo of a ...", "... texture")."""
     images: int
     """Images of each class."""
     name_of: Callable[[Scene], str | None]
@@ -82,7 +82,7 @@ def _background(scene: Scene) -> str:
 
 def _texture(scene: Scene) -> str | None:
     textures = {thing.texture for thing in scene.things}
-    return f"{textures.pop()} texture" if len(textures) == 1 else None
+    return textures.pop() if len(textures) == 1 else None
 
 
 def _count(scene: Scene) -> str:
@@ -127,7 +127,7 @@ LABELLINGS = {
         name_of=_of_thing(_heading),
     ),
     "sun397": Labelling(names=_words(BACKGROUNDS, ("background",)), images=18, name_of=_background),
-    "dtd": Labelling(names=_words(TEXTURES, ("texture",)), images=50, name_of=_texture),
+    "dtd": Labelling(names=TEXTURES, images=50, name_of=_texture),
     "eurosat": Labelling(
         names=tuple(map(_counted, range(1, MAX_THINGS + 1))), images=25, name_of=_count
     ),
