@@ -465,7 +465,7 @@ def test_what_only_people_can_get_is_said(tmp_path: Path) -> None:
         name = "ucf101"
         manifest = replace(PennTreebank.manifest, files=NLVR2.manifest.files)
 
-    with pytest.raises(InputError, match="test1.json, images/ of ptb cannot be fetched; get it"):
+    with pytest.raises(InputError, match="test1.json, test1/ of ptb cannot be fetched; get it"):
         fetch(
             Frames(),
             tmp_path / "out",
