@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness_tasks.captioning import CocoCaption
+from harness.plugin import Example
+from harness.plugin.manager import Plugins
 from harness_tasks.editions.mini import Mini
-from harness_tasks.editions.mini.further import SPLITS
+from harness_tasks.editions.mini.further import SPLITS, write_further
 from harness_tasks.editions.mini.labelled import LABELLINGS, class_names
 from harness_tasks.editions.mini.scene import Draw, Scene, Thing, draw_scene
 from harness_tasks.editions.mini.splits import taken
@@ -28,7 +29,7 @@ PINNED = {
     "food101": "dd19c014788fe6a9714380c03103a1acb7927d26319af054f3376dd4cc209f12",
     "fgvc_aircraft": "e3fe16dbfee2079e3e2523aa2c781424a32eb0704bd0e8de5e935fe0625ea91a",
     "sun397": "f0b5a73e36c04bef5e7f0805cd8e8ba3ddab07ca44f007ca73dcbeecd5078d1b",
-    "dtd": "5441701d6ab1cecd038824c00f9b5c69eb71886441604cec772c68b3255961db",
+    "dtd": "c818bebd86d42ca10905e213a21f6a1f0d3774826524a3096447e9035a30046a",
     "eurosat": "003201a8b1149a9b6e9c6d30ddfa01c9bff6898fef45db96faa3a2bde598b9bf",
     "ucf101": "93d3b289e939caa2d0e6f9063953328a5da2677922f6de4bd413227ada957204",
     "flickr30k": "1dc97abc67e2aec25dc745821297d52d633dc42e96748fa2a1fad198b3f8bb12",
@@ -38,13 +39,19 @@ PINNED = {
     "nlvr2": "47f08dc59c31d2125e93b4414d2d786287b13cfb3ff8dd5f856f83faa772eff4",
 }
 SCENES = {"flickr30k": 200, "coco-caption": 200, "okvqa": 200, "gqa": 150, "nlvr2": 400}
+EXAMPLES = {**SCENES, "gqa": 300, "nlvr2": 200}
+
+
+def images_of(task: str) -> int:
+    """Images of a labelled set."""
+    return LABELLINGS[task].images * len(LABELLINGS[task].names)
 
 
 @pytest.fixture(scope="module")
-def folders(cache: Path) -> dict[str, Path]:
-    """Every folder; only those asked for are made."""
-    provided = {task: Mini().provide(task, cache) for task in SPLITS}
-    return {task: info.path for task, info in provided.items() if info is not None}
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("mini")
+    write_further(root)
+    return {task: root / task for task in SPLITS}
 
 
 def read(path: Path) -> Any:
@@ -61,7 +68,8 @@ def test_a_folder_is_made_alone(tmp_path: Path) -> None:
 
     assert info is not None
     assert [path.name for path in tmp_path.iterdir()] == [info.path.name]
-    assert Mini().provide("mmlu", tmp_path) is None
+    assert digest_of(info.path) == PINNED["dtd"]
+    assert Mini().provide("no-task", tmp_path) is None
 
 
 def test_no_scene_is_in_two_splits_or_in_training() -> None:
@@ -69,8 +77,7 @@ def test_no_scene_is_in_two_splits_or_in_training() -> None:
     for task, split in SPLITS.items():
         before = len(seen)
         split.draw(seen)
-        labelling = LABELLINGS.get(task)
-        wanted = labelling.images * len(labelling.names) if labelling else SCENES[task]
+        wanted = SCENES[task] if task in SCENES else images_of(task)
         assert len(seen) - before == wanted, task
 
 
@@ -128,20 +135,32 @@ def test_flickr30k_is_a_karpathy_file_of_five_different_sentences(
     assert all(row["raw"][-1] == "." for image in images for row in image["sentences"])
 
 
-def test_coco_captions_are_read(folders: dict[str, Path]) -> None:
-    task = CocoCaption()
-    examples = task.examples(folders["coco-caption"], task.profiles[0], None)
-
-    assert len(examples) == 200
-    assert all(len(example.references) == 5 for example in examples)
-
-
-def test_imagenet_is_read_with_its_own_class_order(folders: dict[str, Path]) -> None:
+def test_imagenet_lists_its_own_class_order(folders: dict[str, Path]) -> None:
     task = ImageNet()
     examples = task.examples(folders["imagenet"], task.profiles[0], None)
 
-    labels = Counter(example.references[0] for example in examples)
-    assert labels == {str(index): 4 for index in range(64)}
+    assert Counter(example.references[0] for example in examples) == {
+        str(index): 4 for index in range(64)
+    }
+    assert all(row.references[0] == str(row.choices.index(kind(row))) for row in examples[::16])
+
+
+def kind(example: Example) -> str:
+    """The class's name by its folder, n9 and its index."""
+    names = sorted(LABELLINGS["imagenet"].names)
+    return names[int(example.sample.id.split("/")[0].removeprefix("n9"))]
+
+
+@pytest.mark.parametrize("task", SPLITS)
+def test_every_folder_is_read_by_its_task(
+    task: str, folders: dict[str, Path], plugins: Plugins
+) -> None:
+    reader = plugins.tasks.get(task).given()
+    examples = reader.examples(folders[task], reader.profiles[0], None)
+
+    assert len(examples) == (EXAMPLES[task] if task in EXAMPLES else images_of(task))
+    assert all(example.sample.image.is_file() for example in examples)
+    assert len({example.sample.id for example in examples}) == len(examples)
 
 
 @pytest.mark.parametrize("task", [name for name in LABELLINGS if name != "imagenet"])
@@ -189,7 +208,7 @@ def test_nlvr2_says_the_same_of_a_true_and_of_a_false_pair(folders: dict[str, Pa
         labels.setdefault(f"{number} {row['sentence']}", []).append(row["label"])
         for side in (0, 1):
             stem = row["identifier"].rsplit("-", 1)[0]
-            assert (folders["nlvr2"] / "images" / f"{stem}-img{side}.png").is_file()
+            assert (folders["nlvr2"] / "test1" / f"{stem}-img{side}.png").is_file()
 
     assert len(labels) == 100
     assert all(sorted(pair) == ["False", "True"] for pair in labels.values())

@@ -23,7 +23,6 @@ from harness_tasks.editions.mini.scene import (
 )
 
 SPLIT = "test1"
-IMAGES = "images"
 SENTENCES = 100
 NUMBERS = ("one", "two", "three", "four")
 
@@ -138,7 +137,7 @@ def _draw_pair(wanted: Truth, draw: Draw, seen: set[str]) -> tuple[Scene, Scene]
 
 
 def write_nlvr2(folder: Path, judged: list[Judged]) -> None:
-    """``test1.json``, a JSON object a line, and ``images/test1-<set>-<pair>-img<0 or 1>.png``."""
+    """``test1.json``, a JSON object a line, and ``test1/test1-<set>-<pair>-img<0 or 1>.png``."""
     rows = []
     for number, item in enumerate(judged):
         # Which of the two pairs comes first says nothing either.
@@ -147,7 +146,7 @@ def write_nlvr2(folder: Path, judged: list[Judged]) -> None:
         for index, pair in enumerate(pairs):
             key = f"{SPLIT}-{number}-{index}"
             for side, scene in enumerate(pair):
-                write_image(folder / IMAGES / f"{key}-img{side}.png", scene)
+                write_image(folder / SPLIT / f"{key}-img{side}.png", scene)
             label = str(pair is item.true_of)
             rows.append(
                 {
