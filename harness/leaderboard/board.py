@@ -34,10 +34,13 @@ class Column:
     @property
     def head(self) -> str:
         part = f" {self.part}" if self.part else ""
-        # What stands behind a colon has a metric of its own: its class serves many.
-        metric = f" {self.metric}" if ":" in self.task else ""
+        name, metric = self.task, ""
+        if ":" in self.task:  # its class serves many, each with a metric of its own
+            profile = self.profile.rpartition(" v")[0]
+            name += "" if profile == "default" else f"/{profile}"
+            metric = f" {self.metric}"
         arrow = "↑" if self.higher_is_better else "↓"
-        return f"{self.task}{part}{metric} {arrow}"
+        return f"{name}{part}{metric} {arrow}"
 
     @property
     def description(self) -> str:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,21 +29,22 @@ def test_tasks_and_groups_stand_on_a_board_with_metric_and_filter(
     write_tasks(tmp_path / "tasks")
     command = (
         *("run", "--model", str(tiny_folder("llama")), "--pruner", "magnitude"),
-        *("--tasks", "lm_eval:by_size,lm_eval:generate,lm_eval:rolling@9"),
+        *("--tasks", "lm_eval:by_size,lm_eval:choice/1shot,lm_eval:generate,lm_eval:rolling@9"),
         *("--include-path", str(tmp_path / "tasks")),
     )
 
     first, second = harness(*command), harness(*command)
 
     assert first.returncode == 0, first.stderr
-    assert "6 cells evaluated, 0 filed before" in first.stdout
-    assert "0 cells evaluated, 6 filed before" in second.stdout
+    assert "8 cells evaluated, 0 filed before" in first.stdout
+    assert "0 cells evaluated, 8 filed before" in second.stdout
     for word in ("it/s", "Traceback", "Warning"):
         assert word not in first.stderr
     pages = [page.read_text() for page in (tmp_path / "results" / "leaderboards").glob("*.md")]
     whole, part = sorted(pages, key=lambda page: "not comparable" in page)
-    assert "| lm_eval:by_size acc,none ↑ | lm_eval:generate exact_match,first-word ↑ |" in whole
-    assert "| lm_eval:rolling @0:9 word_perplexity,none ↓ |" in part
+    heads = ("by_size acc,none", "choice/1shot acc,none", "generate exact_match,first-word")
+    assert "".join(f" lm_eval:{head} ↑ |" for head in heads) in whole
+    assert re.search(r"\| lm_eval:rolling @\S+ #\w+ word_perplexity,none ↓ \|", part)
     assert "| pruner | sparsity | lm_eval:by_size: choice | lm_eval:by_size: few |" in whole
     [record] = (tmp_path / "results").rglob("0.5/*/eval-lm-eval-by-size-*.json")
     comparison = json.loads(record.read_text())["got"]["comparison"]
