@@ -30,6 +30,18 @@ class MiniClip:
         return Path(__file__).parent / "clip"
 
 
+class MiniLM:
+    """A Llama of 1.1 million weights that knows reports on coloured shapes and nothing else."""
+
+    name: ClassVar[str] = "mini-lm"
+    edition: ClassVar[str] = "mini"
+    calibration: ClassVar[str] = "mini-text"
+    train: ClassVar[str] = "mini-text-train"
+
+    def folder(self) -> Path:
+        return Path(__file__).parent / "causal_lm"
+
+
 @hookimpl
 def harness_models() -> list[type[BundledModel]]:
-    return [MiniBlip2, MiniClip]
+    return [MiniBlip2, MiniClip, MiniLM]

@@ -20,12 +20,14 @@ import torch
 from torch import nn
 
 from harness_plugins.mini.blip2 import Blip2
+from harness_plugins.mini.causal_lm import CausalLM
 from harness_plugins.mini.clip import Clip
 from harness_plugins.mini.miniature import Miniature
 
 MODELS: dict[str, Callable[[Path, torch.device], Miniature]] = {
     "blip2": Blip2,
     "clip": Clip,
+    "causal-lm": CausalLM,
 }
 
 

@@ -1,8 +1,6 @@
 """The edition ``mini``: a generated world of coloured shapes, in the official file formats."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,9 +8,9 @@ from typing import ClassVar
 
 from harness.plugin import CalibrationSource, Edition, EditionInfo, Sample, hookimpl
 from harness_tasks import lavis
+from harness_tasks.editions.mini.cache import VERSION, made_once
+from harness_tasks.editions.mini.text import sources as text
 
-#: Raised whenever a scene, a text or a file of the evaluation splits changes.
-VERSION = "1"
 TASKS = ("vqav2", "nocaps")
 #: Answer types in the order in which every image has a question of each.
 TYPES = ("yes/no", "number", "other")
@@ -37,7 +35,9 @@ def _task_folder(task: str, cache: Path) -> Path | None:
     if task in TASKS:
         return mini_root(cache) / task
     if task in SPLITS:
-        return _made_once(cache, f"mini-{VERSION}-{task}", partial(write_split, task))
+        return made_once(cache, f"mini-{VERSION}-{task}", partial(write_split, task))
+    if task in text.TASKS:
+        return text.text_root(cache) / task
     return None
 
 
@@ -130,30 +130,15 @@ def mini_root(cache: Path) -> Path:
     """The folder of all mini tasks."""
     from harness_tasks.editions.mini.folders import write_evaluation
 
-    return _made_once(cache, f"mini-{VERSION}", write_evaluation)
+    return made_once(cache, f"mini-{VERSION}", write_evaluation)
 
 
 def mini_train_root(cache: Path) -> Path:
     """The folder that holds ``train``."""
     from harness_tasks.editions.mini.training import write_train_split
 
-    return _made_once(
-        cache, f"mini-{VERSION}-train", partial(write_train_split, count=TRAIN_IMAGES)
-    )
-
-
-def _made_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """A folder of the cache, written in one piece if it is not there yet."""
-    root = cache / name
-    if not root.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix="mini-", dir=cache))
-        write(made)
-        try:
-            made.rename(root)
-        except OSError:  # another process was faster; its folder holds the same
-            shutil.rmtree(made)
-    return root
+    write = partial(write_train_split, count=TRAIN_IMAGES)
+    return made_once(cache, f"mini-{VERSION}-train", write)
 
 
 @hookimpl
@@ -163,4 +148,11 @@ def harness_editions() -> list[type[Edition]]:
 
 @hookimpl
 def harness_calibration_sources() -> list[type[CalibrationSource]]:
-    return [MiniCalibration, MiniTrain, MiniCaptions, MiniTrainCaptions]
+    return [
+        MiniCalibration,
+        MiniTrain,
+        MiniCaptions,
+        MiniTrainCaptions,
+        text.MiniText,
+        text.MiniTextTrain,
+    ]
