@@ -105,6 +105,22 @@ def test_the_readmes_command_fits_a_small_machine(cache: Path, tmp_path: Path) -
     assert 0 < max(peaks) < 4 * 2**30
 
 
+def test_the_dual_encoder_finds_texts_and_classes_and_looks(cache: Path, tmp_path: Path) -> None:
+    """Blind, it is at chance: one of 200 texts, one of 64 classes."""
+    harness(
+        *("eval", "--model", "mini-clip", "--tasks", "imagenet,flickr30k"),
+        cache=cache,
+        folder=tmp_path,
+    )
+
+    got = {(record.row, record.task): record.got for record in Store(tmp_path / "results").evals()}
+    assert got["dense", "imagenet"].score >= 90
+    assert got["blind", "imagenet"].score <= 5
+    assert got["dense", "flickr30k"].metrics["TR@1"] >= 80
+    assert got["dense", "flickr30k"].metrics["IR@1"] >= 80
+    assert got["blind", "flickr30k"].score <= 5
+
+
 def pruned(recipe: str, threads: int, cache: Path, folder: Path) -> tuple[Any, Any]:
     """Masks and record of a recipe on the bundled model with that many threads."""
     results = folder / f"threads{threads}"

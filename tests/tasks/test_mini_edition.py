@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness_tasks.captioning import NoCaps
-from harness_tasks.editions.mini import Mini, MiniCalibration
+from harness_tasks.editions.mini import Mini, MiniCalibration, MiniCaptions
 from harness_tasks.editions.mini.raster import SIZE, rasterise
 from harness_tasks.editions.mini.scene import SHAPES, Draw, Scene, Thing, draw_scene
 from harness_tasks.editions.mini.splits import evaluation_splits, training_scenes
@@ -110,6 +110,14 @@ def test_calibration_mixes_captions_and_questions(cache: Path) -> None:
     assert len(samples) - len(captions) == 256
     assert {"yes", "no", "1", "2"} <= set(answers)
     assert len({sample.id for sample in samples}) == len(samples)
+
+
+def test_dual_encoders_calibrate_on_the_captions_alone(cache: Path) -> None:
+    both = MiniCalibration().samples(None, cache, None)
+
+    assert MiniCaptions().samples(None, cache, None) == [
+        sample for sample in both if sample.prompt == "a photo of"
+    ]
 
 
 def test_scenes_and_pixels_do_not_depend_on_library_versions() -> None:
