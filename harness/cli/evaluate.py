@@ -16,6 +16,9 @@ def evaluate(
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     backend: options.BackendOption = None,
+]
+    init: options.InitOption = None,
+    dense: options.DenseOption = None,
     batch_size: options.BatchOption = None,
     limit: options.LimitOption = None,
     results: options.ResultsOption = Path("results"),
@@ -39,6 +42,8 @@ def evaluate(
         dtype=dtype,
         images=images,
         backend=backend,
+        init=init,
+        dense=dense,
         batch_size=batch_size,
         limit=limit,
         results=results,

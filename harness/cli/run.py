@@ -25,6 +25,8 @@ def run(
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     backend: options.BackendOption = None,
+]
+    init: options.InitOption = None,
     batch_size: options.BatchOption = None,
     limit: options.LimitOption = None,
     pattern: options.PatternOption = None,
@@ -68,6 +70,7 @@ def run(
             dtype=dtype,
             images=images,
             backend=backend,
+            init=init,
             batch_size=batch_size,
             limit=limit,
             pattern=pattern,
