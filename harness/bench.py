@@ -94,9 +94,10 @@ class Bench:
 
     @property
     def model_name(self) -> str:
-        """Display name: a folder goes by its own name."""
+        """Display name: a folder goes by its own name, and random weights are said to be."""
         name = self.spec.model.name
-        return Path(name).resolve().name if Path(name).is_dir() else name
+        shown = Path(name).resolve().name if Path(name).is_dir() else name
+        return f"{shown} (random weights)" if self.spec.model.init == "random" else shown
 
     @property
     def held(self) -> Held:

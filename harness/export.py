@@ -48,8 +48,9 @@ def export(
         raise CheckpointError(f"{source}: has no harness.json; `harness prune --save` writes one")
     if form == "2:4":
         refuse_cpu(device)
-    spec = ModelSpec(
-        name=source, device=device, dtype=manifest.record.asked.held.dtype, dense=dense
+    dtype = manifest.record.asked.held.dtype
+    spec = ModelSpec.model_validate(
+        {"name": source, "device": device, "dtype": dtype, "dense": dense}
     )
     model = load_saved(spec, manifest, plugins)
     masks, suffice = masks_of(Path(source), model), manifest.masks_suffice

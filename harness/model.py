@@ -200,7 +200,7 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
                 spec=spec,
                 family=provider.name,
                 loaded=loaded,
-                identity=identify(loaded),
+                identity={} if spec.device == "meta" else identify(loaded),
                 bundled=bundled,
                 backend=_start_backend(loaded, folder, spec, plugins),
             )

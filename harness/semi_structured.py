@@ -50,7 +50,7 @@ class Speed:
 
 
 def refuse_cpu(device: str) -> None:
-    """torch packs and multiplies 2:4 weights on CUDA alone.
+    """Weights are packed and multiplied on CUDA alone.
 
     Raises:
         InputError: `device` is another.
@@ -139,10 +139,11 @@ def on_gpu(call: Callable[[], object]) -> float:
     """Milliseconds of a call on the current GPU, by its own events."""
     taken = []
     for _ in range(WARM_UPS + REPEATS):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        event: Any = torch.cuda.Event
+        start, end = event(enable_timing=True), event(enable_timing=True)
         start.record()
         call()
         end.record()
         torch.cuda.synchronize()
-        taken.append(start.elapsed_time(end))
+        taken.append(float(start.elapsed_time(end)))
     return median(taken[WARM_UPS:])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from harness.cli import options
+
+if TYPE_CHECKING:
+    from harness.semi_structured import Speed
 
 
 def export(
@@ -31,5 +36,32 @@ def export(
 
     place = options.resolve_device(device)
     speeds = write(folder, save, to, load_plugins(), device=place, dense=dense)
-    render.print_export(save, speeds, as_json=as_json)
+    if as_json:
+        shown = [{**dataclasses.asdict(speed), "measured": speed.measured} for speed in speeds]
+        render.print_json({"folder": str(save), "speeds": shown})
+    elif speeds:
+        _print_speeds(speeds)
     return 0
+
+
+def _print_speeds(speeds: Sequence[Speed]) -> None:
+    from rich.table import Table
+
+    from harness.cli import render
+
+    table = Table("layers", "of shape", "dense", "2:4", "faster, measured", "in theory")
+    for speed in speeds:
+        table.add_row(
+            str(speed.layers),
+            f"{speed.shape[0]} x {speed.shape[1]}",
+            f"{speed.dense:.3f} ms",
+            f"{speed.sparse:.3f} ms",
+            f"{speed.measured:.2f} times",
+            f"{speed.theoretical:.2f} times",
+        )
+    console = render.stdout()
+    console.print(table)
+    console.print(
+        f"One multiplication by {speeds[0].tokens} tokens each. Zeros without a pattern make no "
+        f"multiplication faster."
+    )

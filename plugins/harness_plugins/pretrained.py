@@ -20,8 +20,11 @@ from harness.plugin import (
     Sample,
     read_widened,
 )
+from harness_plugins.random_weights import draw_model, make_tokenizer
 from harness_plugins.torchvision_cpu import mend_torchvision
 
+#: A folder with a tokenizer has one of these.
+TOKENIZERS = ("tokenizer_config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
 #: Keys of a config that say where it came from, not what the model is.
 PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
@@ -29,14 +32,15 @@ PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "
 def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     """Read safetensors into a model of that class, in the dtype and on the device of the spec.
 
-    A folder of a shrunken model gives the full shapes, with zeros for removed units.
+    A folder of a shrunken model gives the full shapes, with zeros for removed units. Where the spec
+    asks for random weights, none are read.
 
     Raises:
         CheckpointError: The file is missing or corrupt, or its tensors are not the model's.
     """
-    mend_torchvision()
+    if spec.init == "random":
+        return draw_model(model_class, load_config(folder), spec)
     from safetensors import SafetensorError
-    from transformers import AutoConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -44,11 +48,10 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
         tensors = read_widened(Path(folder))
         source: dict[str, Any] = {"pretrained_model_name_or_path": folder}
         if tensors is not None:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
             source = {
                 "pretrained_model_name_or_path": None,
                 "state_dict": tensors,
-                "config": config,
+                "config": load_config(folder),
             }
         model, report = model_class.from_pretrained(
             **source,
@@ -81,16 +84,28 @@ def load_transformer(
     Raises:
         CheckpointError: There is no such class, or the weights do not fit it.
     """
-    mend_torchvision()
+    config = load_config(folder)
     import transformers
 
-    named = transformers.AutoConfig.from_pretrained(folder, local_files_only=True).architectures
+    named = config.architectures
     for name in named or [otherwise]:
         if own and name in own:
             return load_weights(own[name](), folder, spec)
         if hasattr(transformers, name):
             return load_weights(getattr(transformers, name), folder, spec)
     raise CheckpointError(f"{folder}: transformers has none of {named}")
+
+
+def load_config(folder: str) -> Any:
+    """The folder's config, as transformers reads it.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    with refusing(folder, "the config"):
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
 
 
 def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
@@ -112,17 +127,27 @@ def refusing(folder: str, part: str) -> Iterator[None]:
     mend_torchvision()
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"{folder}: cannot read {part} ({reason})") from None
 
 
-def load_tokenizer(folder: str, subfolder: str = "") -> Any:
-    """The tokenizer that the folder ships.
+def load_tokenizer(
+    folder: str, spec: ModelSpec | None = None, *, subfolder: str = "", section: str = ""
+) -> Any:
+    """The tokenizer that the folder ships; if the spec asks for random weights, it may ship none.
+
+    Args:
+        subfolder: Where in the folder the tokenizer is.
+        section: Part of the config that says what a tokenizer made in its place has to fit.
 
     Raises:
         CheckpointError: There is none, or it cannot be read.
     """
+    if spec is not None and spec.init == "random":
+        inside = f"{subfolder}/" if subfolder else ""
+        if not shipped(folder, [inside + name for name in TOKENIZERS]):
+            return make_tokenizer(load_config(folder), section)
     with refusing(folder, "the tokenizer"):
         from transformers import AutoTokenizer
 
@@ -131,6 +156,11 @@ def load_tokenizer(folder: str, subfolder: str = "") -> Any:
 
 def companions(folder: str, names: Sequence[str]) -> dict[str, str]:
     """Text of those of the files that the folder has, by name."""
+    return {name: path.read_text(encoding="utf-8") for name, path in shipped(folder, names).items()}
+
+
+def shipped(folder: str, names: Sequence[str]) -> dict[str, Path]:
+    """Those of the files that the folder has, by name."""
     from transformers.utils import cached_file
 
     found = {
@@ -139,7 +169,7 @@ def companions(folder: str, names: Sequence[str]) -> dict[str, str]:
         )
         for name in names
     }
-    return {name: Path(path).read_text(encoding="utf-8") for name, path in found.items() if path}
+    return {name: Path(path) for name, path in found.items() if path}
 
 
 def target_text(sample: Sample) -> str:
