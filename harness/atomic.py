@@ -68,6 +68,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         scratch.chmod(0o755)
         yield scratch
+        for made in scratch.rglob("*"):
+            made.chmod(0o755 if made.is_dir() else 0o644)
         scratch.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

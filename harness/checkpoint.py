@@ -15,15 +15,14 @@ import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from harness.atomic import new_folder, write_atomically
 from harness.errors import CheckpointError, InputError
 from harness.masks import Masks
-from harness.model import Model, load_model, tensor_bytes
+from harness.model import Model, load_model
 from harness.patch import open_patch, packed
 from harness.plugin.manager import Plugins
 from harness.plugin.shapes import write_shapes
@@ -33,6 +32,8 @@ from harness.store import encode, read_record
 from harness.structure import shrunken, structure_of
 
 MANIFEST, MASKS = "harness.json", "masks.safetensors"
+#: Bytes that are hashed at once.
+PIECE = 1 << 24
 Format = Literal["hf", "masks"]
 Digests = Mapping[str, Mapping[str, str]]
 """File of the folder -> tensor in it -> SHA-256 of its bytes."""
@@ -182,35 +183,36 @@ def _check_tensors(folder: Path, manifest: Manifest) -> None:
 
 
 def _digests(path: Path) -> dict[str, str]:
-    """Tensor -> SHA-256 of its bytes.
+    """Tensor -> SHA-256 of its bytes, read piece by piece.
+
+    A safetensors file is the length of its header, the header as JSON, and the tensors' bytes.
 
     Raises:
         CheckpointError: The file cannot be read; a tensor that is cut off is named.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            return {
-                name: hashlib.sha256(tensor_bytes(file.get_tensor(name))).hexdigest()
-                for name in file.keys()  # noqa: SIM118 - not a mapping
-            }
-    except (OSError, SafetensorError) as error:
-        cut = _first_cut(path)
-        reason = f"ends within tensor {cut}" if cut else f"cannot be read ({error})"
-        raise CheckpointError(f"{path}: {reason}") from None
-
-
-def _first_cut(path: Path) -> str | None:
-    """The first tensor of a safetensors file whose bytes are not all there."""
-    try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
+            if length > path.stat().st_size:
+                raise EOFError("it ends within its header")
             header = json.loads(file.read(length))
-        there = path.stat().st_size - 8 - length
-        ends = sorted(
-            (entry["data_offsets"][1], name)
-            for name, entry in header.items()
-            if name != "__metadata__"
-        )
-    except (OSError, ValueError, struct.error, KeyError, TypeError, MemoryError, OverflowError):
-        return None
-    return next((name for end, name in ends if end > there), None)
+            header.pop("__metadata__", None)
+            start = 8 + length
+            places = {name: entry["data_offsets"] for name, entry in header.items()}
+            return {
+                name: _hash_part(file, start + first, start + last, name)
+                for name, (first, last) in places.items()
+            }
+    except (OSError, ValueError, TypeError, KeyError, struct.error, EOFError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
+
+
+def _hash_part(file: BinaryIO, start: int, stop: int, name: str) -> str:
+    hasher = hashlib.sha256()
+    file.seek(start)
+    for place in range(start, stop, PIECE):
+        piece = file.read(min(PIECE, stop - place))
+        if len(piece) < min(PIECE, stop - place):
+            raise EOFError(f"it ends within tensor {name}")
+        hasher.update(piece)
+    return hasher.hexdigest()

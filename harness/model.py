@@ -47,6 +47,8 @@ class Model:
     _modules: Mapping[str, nn.Module] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for tower in self.loaded.towers:
+            _refuse_without_layers(tower, self.spec.name)
         found = dict(_prunable_layers(self.loaded))
         if not found:
             raise InputError(f"model {self.spec.name}: no prunable layer in any tower")
@@ -137,6 +139,16 @@ def _prunable_layers(loaded: LoadedModel) -> Iterator[tuple[LayerInfo, nn.Module
                         ),
                         module,
                     )
+
+
+def _refuse_without_layers(tower: Tower, model: str) -> None:
+    parts = [part for _, block in tower.blocks for part in block.modules()]
+    if not any(map(_is_linear, parts)):
+        kinds = sorted({type(part).__name__ for part in parts if not list(part.children())})
+        raise InputError(
+            f"model {model}: tower {tower.name} has {len(tower.blocks)} blocks and no linear layer "
+            f"in them that could be pruned; they are made of {', '.join(kinds) or 'nothing'}"
+        )
 
 
 def _is_linear(module: nn.Module) -> bool:

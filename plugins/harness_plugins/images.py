@@ -10,8 +10,9 @@ from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
 from harness.plugin import ImageSpec, InputError, ModelSpec, Sample
-from harness_plugins.pretrained import load_config, refusing, shipped
+from harness_plugins.pretrained import load_config, refusing
 from harness_plugins.random_weights import make_image_processor
+from harness_plugins.weight_files import shipped
 
 #: Where the settings of a folder's image processor may stand.
 SETTINGS = ("preprocessor_config.json", "processor_config.json")

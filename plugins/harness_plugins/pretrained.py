@@ -22,6 +22,7 @@ from harness.plugin import (
 )
 from harness_plugins.random_weights import draw_model, make_tokenizer
 from harness_plugins.torchvision_cpu import mend_torchvision
+from harness_plugins.weight_files import refuse_files, shipped
 
 #: A folder with a tokenizer has one of these.
 TOKENIZERS = ("tokenizer_config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
@@ -38,12 +39,15 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     Raises:
         CheckpointError: The file is missing or corrupt, or its tensors are not the model's.
     """
+    mend_torchvision()
     if spec.init == "random":
         return draw_model(model_class, load_config(folder), spec)
+    refuse_files(folder)
     from safetensors import SafetensorError
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what its report of a load says is told below, in one line
     try:
         tensors = read_widened(Path(folder))
         source: dict[str, Any] = {"pretrained_model_name_or_path": folder}
@@ -59,11 +63,11 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
             attn_implementation=None if spec.attention == "auto" else spec.attention,
             local_files_only=True,
             use_safetensors=True,
+            ignore_mismatched_sizes=True,  # so that the report names them
             output_loading_info=True,
         )
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read the weights ({reason})") from None
+        raise CheckpointError(f"{folder}: cannot read the weights ({_reason(error)})") from None
     _refuse_gaps(folder, report)
     return model.to(spec.device).eval()
 
@@ -109,12 +113,12 @@ def load_config(folder: str) -> Any:
 
 
 def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        found = sorted(str(key) for key in report.get(kind, ()))
+    for kind in ("missing", "unexpected"):
+        found = sorted(str(key) for key in report.get(f"{kind}_keys", ()))
         if found:
-            raise CheckpointError(
-                f"{folder}: {len(found)} {kind.replace('_keys', '')} tensors, first {found[0]}"
-            )
+            raise CheckpointError(f"{folder}: {len(found)} {kind} tensors, first {found[0]}")
+    for name, stored, wanted in sorted(report.get("mismatched_keys", ())):
+        raise CheckpointError(f"{folder}: {name} is {list(stored)}, the model's is {list(wanted)}")
 
 
 @contextmanager
@@ -125,11 +129,18 @@ def refusing(folder: str, part: str) -> Iterator[None]:
         CheckpointError: It is missing or broken.
     """
     mend_torchvision()
+    from huggingface_hub.errors import StrictDataclassError
+
     try:
         yield
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read {part} ({reason})") from None
+    except (OSError, ValueError, ImportError, StrictDataclassError) as error:
+        raise CheckpointError(f"{folder}: cannot read {part} ({_reason(error)})") from None
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of an error: a line, or two where the first ends in a colon."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    return " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
 
 
 def load_tokenizer(
@@ -157,19 +168,6 @@ def load_tokenizer(
 def companions(folder: str, names: Sequence[str]) -> dict[str, str]:
     """Text of those of the files that the folder has, by name."""
     return {name: path.read_text(encoding="utf-8") for name, path in shipped(folder, names).items()}
-
-
-def shipped(folder: str, names: Sequence[str]) -> dict[str, Path]:
-    """Those of the files that the folder has, by name."""
-    from transformers.utils import cached_file
-
-    found = {
-        name: cached_file(
-            folder, name, local_files_only=True, _raise_exceptions_for_missing_entries=False
-        )
-        for name in names
-    }
-    return {name: Path(path) for name, path in found.items() if path}
 
 
 def target_text(sample: Sample) -> str:
@@ -253,4 +251,8 @@ def blocks_at(module: nn.Module, *paths: str) -> list[tuple[str, nn.Module]]:
             found = getattr(found, step, None)
         if isinstance(found, nn.ModuleList | nn.Sequential):
             return [(f"{path}.{index}", block) for index, block in enumerate(found)]
-    raise InputError(f"{type(module).__name__} has its blocks at none of {', '.join(paths)}")
+    lists = [name for name, part in module.named_modules() if isinstance(part, nn.ModuleList)]
+    raise InputError(
+        f"{type(module).__name__} has its blocks at none of {', '.join(paths)}; "
+        f"lists in it: {', '.join(lists) or 'none'}"
+    )

@@ -162,7 +162,9 @@ def test_a_file_that_is_cut_off_names_the_tensor(
     path = tmp_path / "saved" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
 
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: ends within tensor vit\.\S+"):
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors: .*it ends within tensor vit\.\S+"
+    ):
         load(tmp_path / "saved", plugins)
     path.write_bytes(b"no tensors")
     with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read"):
