@@ -192,19 +192,23 @@ def _digests(path: Path) -> dict[str, str]:
     """
     try:
         with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > path.stat().st_size:
-                raise EOFError("it ends within its header")
-            header = json.loads(file.read(length))
-            header.pop("__metadata__", None)
-            start = 8 + length
-            places = {name: entry["data_offsets"] for name, entry in header.items()}
+            start, places = _places(file, path.stat().st_size)
             return {
                 name: _hash_part(file, start + first, start + last, name)
                 for name, (first, last) in places.items()
             }
     except (OSError, ValueError, TypeError, KeyError, struct.error, EOFError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from None
+
+
+def _places(file: BinaryIO, size: int) -> tuple[int, dict[str, tuple[int, int]]]:
+    """Where the tensors' bytes start, and where each one's lie from there."""
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > size:
+        raise EOFError("it ends within its header")
+    header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return 8 + length, {name: tuple(entry["data_offsets"]) for name, entry in header.items()}
 
 
 def _hash_part(file: BinaryIO, start: int, stop: int, name: str) -> str:

@@ -16,7 +16,6 @@ def evaluate(
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     backend: options.BackendOption = None,
-]
     init: options.InitOption = None,
     dense: options.DenseOption = None,
     batch_size: options.BatchOption = None,

@@ -151,9 +151,7 @@ def build_spec(
     model_part = dict(content.get("model") or {})
     model_part["name"] = model or model_part.get("name") or DEFAULT_MODEL
     model_part["device"] = resolve_device(device)
-    model_part |= _given(
-        dtype=dtype, images=notation.parse_images(images), init=init, dense=dense
-    )
+    model_part |= _given(dtype=dtype, images=notation.parse_images(images), init=init, dense=dense)
     if backend is not None:
         backend_name, _, environment = backend.partition("=")
         found = environment_of(backend_name, Path(environment) if environment else None)

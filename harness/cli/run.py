@@ -25,7 +25,6 @@ def run(
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     backend: options.BackendOption = None,
-]
     init: options.InitOption = None,
     batch_size: options.BatchOption = None,
     limit: options.LimitOption = None,

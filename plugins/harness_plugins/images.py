@@ -1,7 +1,6 @@
 """Photographs as a model takes them: Hugging Face's image processors, or one that a spec names."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np

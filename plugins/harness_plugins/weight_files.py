@@ -38,7 +38,9 @@ def refuse_files(folder: str) -> None:
                 names = [name for name in file.keys() if name.endswith(".weight")]  # noqa: SIM118
                 kinds = {name: file.get_slice(name).get_dtype() for name in names}
         except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path}: cannot be read ({error})") from None
+            raise CheckpointError(
+                f"{folder}: cannot read the weights ({path.name}: {error})"
+            ) from None
         for name, kind in kinds.items():
             if kind not in FLOATS:
                 raise CheckpointError(

@@ -128,5 +128,5 @@ def test_a_fault_of_the_weights_is_found_before_they_are_read(
     path = llama / "model.safetensors"
     path.write_bytes(path.read_bytes()[:200])
 
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read"):
+    with pytest.raises(CheckpointError, match=r"cannot read the weights \(model\.safetensors: "):
         load_model(ModelSpec(name=str(llama)), plugins)

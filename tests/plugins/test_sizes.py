@@ -146,7 +146,7 @@ def test_rows_and_boards_say_that_weights_are_random(
 ) -> None:
     text = tmp_path / "text"
     text.mkdir()
-    (text / "ptb.test.txt").write_text("the quick brown fox jumps over the lazy dog " * 20)
+    (text / "ptb.test.txt").write_text("the quick brown fox jumps over the lazy dog " * 60)
     spec = {
         "model": {"name": str(llama), "init": "random"},
         "pruners": [{"recipe": "magnitude"}],
