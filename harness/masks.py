@@ -75,7 +75,7 @@ def verify(
     counts: dict[str, int] = {}
     for layer in model.layers:
         keep, weight = masks[layer.name].to(model.device), model.weight(layer)
-        left = int(torch.count_nonzero(weight[~keep]))
+        left = int(((weight != 0) & ~keep).sum())
         if left:
             raise VerificationError(f"{layer.name}: {left} weights are masked but not zero")
         counts[layer.name] = int(keep.sum())
