@@ -66,7 +66,8 @@ def make_tokenizer(config: Any, section: str = "") -> Any:
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"$A {end}", special_tokens=[(end, vocabulary[end])]
         )
-    named = {key[:-3]: name for key, name in SPECIAL.items() if name in vocabulary}
+    ids = {key.removesuffix("_id"): getattr(part, key, None) for key in SPECIAL}
+    named = {key: special[index] for key, index in ids.items() if index in special}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named)
 
 

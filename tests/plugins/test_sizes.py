@@ -136,6 +136,14 @@ def test_a_made_tokenizer_has_a_token_a_byte_and_the_models_size(
     assert tokenizer.decode(ids) == "ein Käse"
 
 
+def test_one_token_may_be_two_things(llama: Path, plugins: Plugins) -> None:
+    (llama / "config.json").write_text(json.dumps({**LLAMA, "pad_token_id": 2}))
+
+    tokenizer = load_model(ModelSpec(name=str(llama), init="random"), plugins).loaded.tokenizer
+
+    assert (tokenizer.pad_token_id, tokenizer.eos_token_id) == (2, 2)
+
+
 def test_weights_are_not_drawn_unless_asked(llama: Path, plugins: Plugins) -> None:
     with pytest.raises(CheckpointError, match=r"no model.safetensors; --init random draws"):
         load_model(ModelSpec(name=str(llama)), plugins)
