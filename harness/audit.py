@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bench import Announcer, Bench, open_bench
-from harness.checkpoint import read_saved
+from harness.checkpoint import read_manifest
 from harness.evaluation import Evaluation, evaluate
 from harness.plugin.manager import Plugins
 from harness.spec import RunSpec
@@ -32,7 +32,7 @@ def audit_batches(spec: RunSpec, sizes: Sequence[int], plugins: Plugins) -> list
     """Ask every task of the spec at every size; nothing is resumed, and nothing filed."""
     check_names(spec.tasks, plugins)
     announcer = Announcer(plugins)
-    bench = open_bench(spec, plugins, announcer, read_saved(spec.model.name))
+    bench = open_bench(spec, plugins, announcer, read_manifest(spec.model.name))
     audits = []
     for task_spec in spec.tasks:
         task = open_task(task_spec, spec.data, bench.cache, bench.model, plugins)

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from torch import Tensor
-
 from harness.calibration import CalibrationSet, draw_calibration
-from harness.checkpoint import check_saved
+from harness.checkpoint import Manifest, load_saved
 from harness.cost import Cost, circumstances
+from harness.dense import DenseWeights
 from harness.grid import Variant
 from harness.model import Model, load_model
 from harness.plugin import StageInfo
 from harness.plugin.events import Stage
 from harness.plugin.manager import Plugins
-from harness.record import Circumstances, Held, PruneRecord, hash_of
+from harness.record import Circumstances, Held, hash_of
 from harness.scoring import ScoreSet
 from harness.session import Progress
 from harness.spec import RunSpec, TaskSpec
@@ -68,16 +67,16 @@ class Bench:
     scores: dict[str, ScoreSet] = field(default_factory=dict)
     """Score key -> scores, so that a grid of sparsities scores once."""
     _calibrations: dict[int, CalibrationSet] = field(default_factory=dict)
-    _dense: dict[str, Tensor] = field(default_factory=dict)
+    _dense: DenseWeights | None = None
 
-    def __post_init__(self) -> None:
-        for name, parameter in self.model.loaded.module.named_parameters():
-            self._dense[name] = parameter.detach().to("cpu", copy=True)
+    def keep_dense(self) -> None:
+        """Write down the dense weights, because the model is pruned more than once."""
+        self._dense = DenseWeights(self.model.loaded.module, self.store.cache)
 
     def restore_dense(self) -> None:
-        """Put all parameters back, bit for bit."""
-        for name, parameter in self.model.loaded.module.named_parameters():
-            parameter.detach().copy_(self._dense[name])
+        """Put all parameters back, bit for bit, if they were kept."""
+        if self._dense is not None:
+            self._dense.restore()
 
     def calibration(self, seed: int) -> CalibrationSet:
         """The calibration set of that seed, drawn on first use."""
@@ -95,9 +94,10 @@ class Bench:
 
     @property
     def model_name(self) -> str:
-        """Display name: a folder goes by its own name."""
+        """Display name: a folder goes by its own name, and random weights are said to be."""
         name = self.spec.model.name
-        return Path(name).resolve().name if Path(name).is_dir() else name
+        shown = Path(name).resolve().name if Path(name).is_dir() else name
+        return f"{shown} (random weights)" if self.spec.model.init == "random" else shown
 
     @property
     def held(self) -> Held:
@@ -126,17 +126,15 @@ class Bench:
 
 
 def open_bench(
-    spec: RunSpec, plugins: Plugins, announcer: Announcer, saved: PruneRecord | None
+    spec: RunSpec, plugins: Plugins, announcer: Announcer, saved: Manifest | None
 ) -> Bench:
     """Load the model and open the results folder.
 
     Args:
-        saved: Record of the model, if it was saved pruned; its weights have to be those.
+        saved: Manifest of the model's folder, if it was saved pruned.
     """
     with announcer.stage("load", spec.model.name):
-        model = load_model(spec.model, plugins)
-        if saved is not None:
-            check_saved(model, saved)
+        model = load_saved(spec.model, saved, plugins) if saved else load_model(spec.model, plugins)
     return Bench(
         spec=spec,
         plugins=plugins,

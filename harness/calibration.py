@@ -96,7 +96,7 @@ def read_source(
         InputError: No source is given or known.
     """
     name = spec.source or own
-    if name is None:
+    if not name:
         sources = ", ".join(provider.name for provider in plugins.calibration_sources)
         raise InputError(
             f"model {model.spec.name} has no {what} source of its own; "

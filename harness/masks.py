@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
 import numpy as np
 import torch
@@ -25,7 +25,30 @@ def pack(keep: Tensor) -> Tensor:
 def unpack(packed: Tensor, shape: tuple[int, int]) -> Tensor:
     """The mask that `pack` packed."""
     bits = np.unpackbits(packed.numpy(), count=shape[0] * shape[1])
-    return torch.from_numpy(bits.astype(np.bool_)).reshape(shape)
+    return torch.from_numpy(bits.view(np.bool_)).reshape(shape)
+
+
+class PackedMasks(MutableMapping[str, Tensor]):
+    """Masks by layer name, held as one bit a weight and unpacked when they are asked for."""
+
+    def __init__(self) -> None:
+        self._packed: dict[str, tuple[Tensor, tuple[int, int]]] = {}
+
+    def __setitem__(self, name: str, keep: Tensor) -> None:
+        rows, columns = keep.shape
+        self._packed[name] = pack(keep), (rows, columns)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return unpack(*self._packed[name])
+
+    def __delitem__(self, name: str) -> None:
+        del self._packed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
 
 
 def masks_digest(masks: Masks) -> str:
@@ -52,7 +75,7 @@ def verify(
     counts: dict[str, int] = {}
     for layer in model.layers:
         keep, weight = masks[layer.name].to(model.device), model.weight(layer)
-        left = int(torch.count_nonzero(weight[~keep]))
+        left = int(((weight != 0) & ~keep).sum())
         if left:
             raise VerificationError(f"{layer.name}: {left} weights are masked but not zero")
         counts[layer.name] = int(keep.sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class Model:
     _modules: Mapping[str, nn.Module] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for tower in self.loaded.towers:
+            _refuse_without_layers(tower, self.spec.name)
         found = dict(_prunable_layers(self.loaded))
         if not found:
             raise InputError(f"model {self.spec.name}: no prunable layer in any tower")
@@ -139,6 +141,16 @@ def _prunable_layers(loaded: LoadedModel) -> Iterator[tuple[LayerInfo, nn.Module
                     )
 
 
+def _refuse_without_layers(tower: Tower, model: str) -> None:
+    parts = [part for _, block in tower.blocks for part in block.modules()]
+    if not any(map(_is_linear, parts)):
+        kinds = sorted({type(part).__name__ for part in parts if not list(part.children())})
+        raise InputError(
+            f"model {model}: tower {tower.name} has {len(tower.blocks)} blocks and no linear layer "
+            f"in them that could be pruned; they are made of {', '.join(kinds) or 'nothing'}"
+        )
+
+
 def _is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
@@ -152,10 +164,15 @@ def identify(loaded: LoadedModel) -> dict[str, str]:
     return {"weights": weights_digest(loaded.module), **files}
 
 
-def weights_digest(module: nn.Module) -> str:
+def weights_digest(
+    module: nn.Module, instead: Callable[[str, Tensor], Tensor] | None = None
+) -> str:
     """Hash of names, shapes, dtypes and bytes of parameters and persistent buffers.
 
     The order of keys does not matter; tied tensors count once, under their first name.
+
+    Args:
+        instead: Gives what is to be hashed in place of a tensor of that name.
     """
     hasher = hashlib.sha256()
     seen: set[tuple[int, int, torch.Size]] = set()
@@ -165,7 +182,7 @@ def weights_digest(module: nn.Module) -> str:
             continue
         seen.add(place)
         hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        hasher.update(tensor_bytes(tensor))
+        hasher.update(tensor_bytes(tensor if instead is None else instead(name, tensor)))
     return hasher.hexdigest()
 
 
@@ -195,7 +212,7 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
                 spec=spec,
                 family=provider.name,
                 loaded=loaded,
-                identity=identify(loaded),
+                identity={} if spec.device == "meta" else identify(loaded),
                 bundled=bundled,
                 backend=_start_backend(loaded, folder, spec, plugins),
             )

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.atomic import refuse_filled
 from harness.bench import Announcer, Bench, open_bench
-from harness.checkpoint import read_saved, save_pruned
+from harness.checkpoint import Format, read_manifest, save_masks, save_pruned
 from harness.errors import InputError
 from harness.eval_cell import EvalCell, make_eval_cell, run_eval_cell
 from harness.grid import Variant, make_variants
 from harness.leaderboard import Board, write_boards
+from harness.patch import open_patch
 from harness.plugin import RunInfo
 from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
@@ -48,16 +50,19 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         InputError: What was asked cannot be done as asked.
     """
     outcome = Outcome()
-    saved = read_saved(spec.model.name)
+    manifest = read_manifest(spec.model.name)
+    saved = manifest.record if manifest else None
     variants = make_variants(spec, plugins, saved)
     check_names(spec.tasks, plugins)
     with _announced(spec, plugins, len(variants)) as announcer:
-        bench = open_bench(spec, plugins, announcer, saved)
+        bench = open_bench(spec, plugins, announcer, manifest)
         variants = make_variants(spec, plugins, saved, bench.model.family)
         tasks = [
             open_task(task, spec.data, bench.cache, bench.model, plugins) for task in spec.tasks
         ]
         rows = [_plan(bench, variant, tasks) for variant in variants]
+        if not dry and sum(bool(row.prune and row.missing_labels) for row in rows) > 1:
+            bench.keep_dense()
         for row in rows:
             outcome.skipped += row.filed
             if dry:
@@ -76,22 +81,32 @@ def _dense_digest(bench: Bench, variants: Sequence[Variant]) -> str:
     return hash_of(dict(saved.asked.model)) if saved else bench.model.digest
 
 
-def prune_to_folder(spec: RunSpec, plugins: Plugins, folder: Path) -> PruneRecord:
+def prune_to_folder(
+    spec: RunSpec, plugins: Plugins, folder: Path, form: Format = "hf"
+) -> PruneRecord:
     """Prune a model in the one way asked, file its record and save it as a folder.
 
     Raises:
         InputError: The spec asks for more or less than one pruned model.
+        CheckpointError: The folder is not empty, or masks alone do not make the model.
     """
+    refuse_filled(folder)
     planned = [variant for variant in make_variants(spec, plugins) if variant.is_pruned]
     if len(planned) != 1:
         raise InputError(f"a folder holds one pruned model; {len(planned)} are asked for")
     with _announced(spec, plugins, 1) as announcer:
-        bench = open_bench(spec, plugins, announcer, read_saved(spec.model.name))
+        bench = open_bench(spec, plugins, announcer, read_manifest(spec.model.name))
         variants = make_variants(spec, plugins, family=bench.model.family)
         [variant] = [variant for variant in variants if variant.is_pruned]
         variant.target(bench.model)
-        record = ensure_pruned(make_prune_cell(bench, variant))
-        save_pruned(folder, bench.model, record)
+        cell = make_prune_cell(bench, variant)
+        record = ensure_pruned(cell)
+        with announcer.stage("save", str(folder)), open_patch(cell.patch, bench.model) as patch:
+            suffice = patch.is_masks_only
+            if form == "masks":
+                save_masks(folder, record, patch.masks, masks_suffice=suffice)
+            else:
+                save_pruned(folder, bench.model, record, patch.masks, masks_suffice=suffice)
     return record
 
 

@@ -6,21 +6,21 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from harness.atomic import write_atomically
 from harness.bench import Bench, RunningStage, short_key
 from harness.budget import Budget, allocate, describe
 from harness.calibration import CalibrationSet
-from harness.checkpoint import apply_cached, cache_pruned
 from harness.composition import changes_weights
 from harness.cost import Cost
 from harness.errors import RunError
 from harness.grid import Variant
 from harness.masks import masks_digest, verify
 from harness.model import weights_digest
+from harness.patch import apply_patch, write_patch
 from harness.plugin import Shrinks, Target, Training
 from harness.pruning import Fine, Pruned, prune
 from harness.record import PruneAsked, PruneGot, PruneRecord, key_of
 from harness.scoring import ScoreSet, score
-from harness.store import write_atomically
 from harness.training import TrainingSession, fine_tune, training_session
 
 
@@ -37,6 +37,11 @@ class PruneCell:
     @property
     def key(self) -> str:
         return key_of(self.asked)
+
+    @property
+    def patch(self) -> Path:
+        """Where the next run finds the masks and new weights."""
+        return self.bench.store.cache / "masks" / f"{self.key[:24]}.safetensors"
 
 
 def make_prune_cell(bench: Bench, variant: Variant) -> PruneCell:
@@ -60,19 +65,17 @@ def make_prune_cell(bench: Bench, variant: Variant) -> PruneCell:
 
 
 def ensure_pruned(cell: PruneCell) -> PruneRecord:
-    """Leave the live model pruned, from the cache if its record is filed; return the record.
+    """Leave the live dense model pruned, from the cache if its record is filed; return the record.
 
     Raises:
         RunError: Pruning again gave something else than the record says.
     """
     bench = cell.bench
-    path = bench.store.cache / "masks" / f"{cell.key[:24]}.safetensors"
     filed = bench.store.find_prune(cell.key)
-    if filed is not None and apply_cached(path, bench.model, filed):
+    if filed is not None and apply_patch(cell.patch, bench.model, filed.got):
         return filed
-    bench.restore_dense()
     record, pruned = _prune(cell)
-    cache_pruned(path, bench.model, pruned)
+    write_patch(cell.patch, bench.model, pruned)
     if filed is None:
         with bench.announcer.stage("file", cell.variant.label):
             bench.store.file_prune(record)

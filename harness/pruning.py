@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +13,7 @@ from harness.budget import Budget
 from harness.calibration import CalibrationSet
 from harness.composition import Composition, changes_weights
 from harness.errors import PartError
+from harness.masks import PackedMasks
 from harness.model import Model
 from harness.plugin import LayerInfo, LayerJob, LayerResult, LocalPruner, Pattern, Statistics
 from harness.session import Progress
@@ -25,7 +26,7 @@ BATCH = 16
 class Pruned:
     """What pruning did to the live model."""
 
-    masks: dict[str, Tensor] = field(default_factory=dict)
+    masks: MutableMapping[str, Tensor] = field(default_factory=PackedMasks)
     """Layer -> bool (out, in) on the CPU."""
     updated: set[str] = field(default_factory=set)
     """Layers whose remaining weights may differ from the dense ones."""

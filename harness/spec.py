@@ -54,6 +54,10 @@ class ModelSpec(Spec):
     """Instead of the processor that the model's folder ships."""
     backend: BackendSpec | None = None
     """None = the model's family answers itself."""
+    init: Literal["pretrained", "random"] = "pretrained"
+    """Whether weights are read, or drawn at random for the folder's config."""
+    dense: str | None = None
+    """Of a folder of masks: the model they are applied to, instead of the one it names."""
 
 
 class PrunerSpec(Spec):

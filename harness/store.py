@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from harness.atomic import create, write_atomically
 from harness.errors import DataError
 from harness.record import EvalRecord, FailureRecord, PruneRecord, canonical
 from harness.spec import explain
@@ -55,20 +54,20 @@ class Store:
         """Write a prune record, unless there is one of its key."""
         row, asked = record.pruner, record.asked
         folder = self.folder(record.model, row, asked.sparsity, asked.seed)
-        return _create(folder / f"prune-{record.key[:KEY_LENGTH]}.json", encode(record))
+        return create(folder / f"prune-{record.key[:KEY_LENGTH]}.json", encode(record))
 
     def file_eval(self, record: EvalRecord, samples: Sequence[Mapping[str, Any]]) -> Path:
         """Write the per-sample log, then the record that vouches for it."""
         folder = self.folder(record.model, record.row, record.asked_sparsity, record.seed)
         stem = f"eval-{slug(record.task)}-{record.key[:KEY_LENGTH]}"
         lines = "".join(canonical(sample) + "\n" for sample in samples)
-        _create(folder / f"{stem}.samples.jsonl.gz", gzip.compress(lines.encode(), mtime=0))
-        return _create(folder / f"{stem}.json", encode(record))
+        create(folder / f"{stem}.samples.jsonl.gz", gzip.compress(lines.encode(), mtime=0))
+        return create(folder / f"{stem}.json", encode(record))
 
     def file_failure(self, record: FailureRecord) -> Path:
         folder = self.folder(record.model, record.row, record.sparsity, record.seed)
         kind = slug(f"{record.asked.kind}-{record.task}" if record.task else record.asked.kind)
-        return _create(folder / f"failed-{kind}-{record.key[:KEY_LENGTH]}.json", encode(record))
+        return create(folder / f"failed-{kind}-{record.key[:KEY_LENGTH]}.json", encode(record))
 
     def find_prune(self, key: str) -> PruneRecord | None:
         return self._find(f"prune-{key[:KEY_LENGTH]}.json", PruneRecord, key)
@@ -128,37 +127,6 @@ def read_record(path: Path, kind: type[R]) -> R:
         raise DataError(path, f"cannot be read ({error})") from None
     except ValidationError as error:
         raise DataError(path, f"not a {kind.__name__}: {explain(error)}") from None
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path, content)
-    temporary.replace(path)
-
-
-def _create(path: Path, content: bytes) -> Path:
-    """Make a file that must not change any more; an existing one is left as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path, content)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
-    return path
-
-
-def _temporary(path: Path, content: bytes) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary = Path(name)
-    temporary.chmod(0o644)
-    return temporary
 
 
 def encode(record: BaseModel) -> bytes:

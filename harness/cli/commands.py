@@ -10,6 +10,7 @@ from harness.cli import (
     backends,
     data,
     evaluate,
+    export,
     leaderboard,
     models,
     plugins,
@@ -28,11 +29,12 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("prune")(prune.prune)
 app.command("eval")(evaluate.evaluate)
+app.command("export")(export.export)
 app.add_typer(data.app, name="data")
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("plugins")(plugins.plugins)
 app.command("tasks")(tasks.tasks)
-app.command("models")(models.models)
+app.add_typer(models.app, name="models")
 app.add_typer(audit.app, name="audit")
 app.add_typer(backends.commands_of("lavis", "LAVIS: its checkpoints, and itself as a backend."))
 audit.app.command("lavis")(backends.audit_of("lavis"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -75,6 +75,18 @@ BackendOption = Annotated[
     str | None,
     typer.Option("--backend", help="Who answers instead of the family: NAME or NAME=ENVIRONMENT."),
 ]
+FormatOption = Annotated[
+    Literal["hf", "masks"],
+    typer.Option("--format", help="A Hugging Face folder, or masks alone (one bit a weight)."),
+]
+InitOption = Annotated[
+    str | None,
+    typer.Option("--init", help="random: draw weights for the model's config, read none."),
+]
+DenseOption = Annotated[
+    str | None,
+    typer.Option("--dense", help="Of a folder of masks: the dense model, where it is now."),
+]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Items per batch.")]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", help="Only the first N items of every task.")
@@ -120,6 +132,8 @@ def build_spec(
     dtype: str | None = None,
     images: str | None = None,
     backend: str | None = None,
+    init: str | None = None,
+    dense: str | None = None,
     batch_size: int | None = None,
     limit: int | None = None,
     pattern: str | None = None,
@@ -137,7 +151,7 @@ def build_spec(
     model_part = dict(content.get("model") or {})
     model_part["name"] = model or model_part.get("name") or DEFAULT_MODEL
     model_part["device"] = resolve_device(device)
-    model_part |= _given(dtype=dtype, images=notation.parse_images(images))
+    model_part |= _given(dtype=dtype, images=notation.parse_images(images), init=init, dense=dense)
     if backend is not None:
         backend_name, _, environment = backend.partition("=")
         found = environment_of(backend_name, Path(environment) if environment else None)

@@ -13,6 +13,7 @@ from harness.cli import options
 def prune(
     pruner: Annotated[str, typer.Option("--pruner", help="One recipe or composition.")],
     save: Annotated[Path, typer.Option("--save", help="Folder to write; new or empty.")],
+    form: options.FormatOption = "hf",
     model: options.ModelOption = None,
     sparsity: options.SparsityOption = None,
     seed: options.SeedOption = None,
@@ -22,6 +23,7 @@ def prune(
     device: options.DeviceOption = "auto",
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
+    init: options.InitOption = None,
     pattern: options.PatternOption = None,
     results: options.ResultsOption = Path("results"),
     as_json: options.JsonOption = False,
@@ -44,10 +46,11 @@ def prune(
         device=device,
         dtype=dtype,
         images=images,
+        init=init,
         pattern=pattern,
         results=results,
     )
     with live_progress() as display:
-        record = prune_to_folder(spec, load_plugins(display), save)
+        record = prune_to_folder(spec, load_plugins(display), save, form)
     render.print_pruned(record, save, as_json=as_json)
     return 0

@@ -258,35 +258,5 @@ def print_audits(audits: Sequence[BatchAudit], *, as_json: bool) -> None:
     stdout().print(table)
 
 
-def print_models(found: Plugins, *, as_json: bool) -> None:
-    """Bundled models, and the families that load others."""
-    bundled = [(p.name, p.given.edition, str(p.origin)) for p in found.models]
-    families = [
-        (p.name, (p.given.__doc__ or "").partition("\n")[0], str(p.origin))
-        for p in found.model_families
-    ]
-    if as_json:
-        print_json(
-            {
-                "bundled": [
-                    dict(zip(("name", "edition", "from"), r, strict=True)) for r in bundled
-                ],
-                "families": [
-                    dict(zip(("name", "loads", "from"), r, strict=True)) for r in families
-                ],
-            }
-        )
-        return
-    table = Table("bundled model", "edition", "from")
-    for row in bundled:
-        table.add_row(*row)
-    loads = Table("family", "loads", "from")
-    for row in families:
-        loads.add_row(*row)
-    console = stdout()
-    console.print(table)
-    console.print(loads)
-
-
 def print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

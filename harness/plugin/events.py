@@ -14,6 +14,7 @@ Stage = Literal[
     "search",
     "train",
     "verify",
+    "save",
     "evaluate",
     "compare",
     "file",

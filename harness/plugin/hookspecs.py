@@ -69,7 +69,7 @@ def harness_model_families() -> Sequence[type[ModelFamily]]:
 
 @hookspec
 def harness_models() -> Sequence[type[BundledModel]]:
-    """Trained models that come with the plugin, selected by ``--model NAME``."""
+    """Models that come with the plugin, selected by ``--model NAME``."""
     return ()
 
 

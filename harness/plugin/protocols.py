@@ -208,15 +208,15 @@ class CalibrationSource(Protocol):
 
 
 class BundledModel(Protocol):
-    """A trained model that comes with a plugin and is selected by its name."""
+    """A model that comes with a plugin and is selected by its name; some are sizes alone."""
 
     name: ClassVar[str]
     edition: ClassVar[str]
     """Edition its tasks run on unless another is asked for."""
     calibration: ClassVar[str]
-    """Calibration source unless another is asked for."""
+    """Calibration source unless another is asked for; "" = none."""
     train: ClassVar[str]
-    """Source of the train stream unless another is asked for."""
+    """Source of the train stream unless another is asked for; "" = none."""
 
     def folder(self) -> Path:
         """A folder that a family loads."""

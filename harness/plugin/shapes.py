@@ -45,7 +45,7 @@ def read_widened(folder: Path) -> dict[str, Tensor] | None:
     except ValueError as error:
         raise CheckpointError(f"{folder / MANIFEST}: not readable ({error})") from None
     tensors: dict[str, Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted(folder.glob("model*.safetensors")):
         tensors |= load_file(path)
     for name, cut in cuts.items():
         if name not in tensors:

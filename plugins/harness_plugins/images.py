@@ -1,7 +1,6 @@
 """Photographs as a model takes them: Hugging Face's image processors, or one that a spec names."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,9 @@ from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
 from harness.plugin import ImageSpec, InputError, ModelSpec, Sample
-from harness_plugins.pretrained import refusing
+from harness_plugins.pretrained import load_config, refusing
+from harness_plugins.random_weights import make_image_processor
+from harness_plugins.weight_files import shipped
 
 #: Where the settings of a folder's image processor may stand.
 SETTINGS = ("preprocessor_config.json", "processor_config.json")
@@ -27,7 +28,9 @@ def load_image_processor(folder: str, spec: ModelSpec) -> Any:
     """
     if spec.images is not None:
         return ShortSideCrop(spec.images)
-    if Path(folder).is_dir() and not any((Path(folder) / name).is_file() for name in SETTINGS):
+    if not shipped(folder, SETTINGS):
+        if spec.init == "random":
+            return make_image_processor(load_config(folder))
         raise InputError(
             f"{folder} has no preprocessor_config.json; say how images are prepared, "
             f'e.g. --images "short=256 crop=224 mean=0.5 std=0.5"'

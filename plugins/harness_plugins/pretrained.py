@@ -20,8 +20,12 @@ from harness.plugin import (
     Sample,
     read_widened,
 )
+from harness_plugins.random_weights import draw_model, make_tokenizer
 from harness_plugins.torchvision_cpu import mend_torchvision
+from harness_plugins.weight_files import refuse_files, shipped
 
+#: A folder with a tokenizer has one of these.
+TOKENIZERS = ("tokenizer_config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
 #: Keys of a config that say where it came from, not what the model is.
 PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
@@ -29,26 +33,29 @@ PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "
 def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     """Read safetensors into a model of that class, in the dtype and on the device of the spec.
 
-    A folder of a shrunken model gives the full shapes, with zeros for removed units.
+    A folder of a shrunken model gives the full shapes, with zeros for removed units. Where the spec
+    asks for random weights, none are read.
 
     Raises:
         CheckpointError: The file is missing or corrupt, or its tensors are not the model's.
     """
     mend_torchvision()
+    if spec.init == "random":
+        return draw_model(model_class, load_config(folder), spec)
+    refuse_files(folder)
     from safetensors import SafetensorError
-    from transformers import AutoConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what its report of a load says is told below, in one line
     try:
         tensors = read_widened(Path(folder))
         source: dict[str, Any] = {"pretrained_model_name_or_path": folder}
         if tensors is not None:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
             source = {
                 "pretrained_model_name_or_path": None,
                 "state_dict": tensors,
-                "config": config,
+                "config": load_config(folder),
             }
         model, report = model_class.from_pretrained(
             **source,
@@ -56,11 +63,11 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
             attn_implementation=None if spec.attention == "auto" else spec.attention,
             local_files_only=True,
             use_safetensors=True,
+            ignore_mismatched_sizes=True,  # so that the report names them
             output_loading_info=True,
         )
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read the weights ({reason})") from None
+        raise CheckpointError(f"{folder}: cannot read the weights ({_reason(error)})") from None
     _refuse_gaps(folder, report)
     return model.to(spec.device).eval()
 
@@ -81,10 +88,10 @@ def load_transformer(
     Raises:
         CheckpointError: There is no such class, or the weights do not fit it.
     """
-    mend_torchvision()
+    config = load_config(folder)
     import transformers
 
-    named = transformers.AutoConfig.from_pretrained(folder, local_files_only=True).architectures
+    named = config.architectures
     for name in named or [otherwise]:
         if own and name in own:
             return load_weights(own[name](), folder, spec)
@@ -93,13 +100,25 @@ def load_transformer(
     raise CheckpointError(f"{folder}: transformers has none of {named}")
 
 
+def load_config(folder: str) -> Any:
+    """The folder's config, as transformers reads it.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    with refusing(folder, "the config"):
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+
+
 def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        found = sorted(str(key) for key in report.get(kind, ()))
+    for kind in ("missing", "unexpected"):
+        found = sorted(str(key) for key in report.get(f"{kind}_keys", ()))
         if found:
-            raise CheckpointError(
-                f"{folder}: {len(found)} {kind.replace('_keys', '')} tensors, first {found[0]}"
-            )
+            raise CheckpointError(f"{folder}: {len(found)} {kind} tensors, first {found[0]}")
+    for name, stored, wanted in sorted(report.get("mismatched_keys", ())):
+        raise CheckpointError(f"{folder}: {name} is {list(stored)}, the model's is {list(wanted)}")
 
 
 @contextmanager
@@ -110,19 +129,36 @@ def refusing(folder: str, part: str) -> Iterator[None]:
         CheckpointError: It is missing or broken.
     """
     mend_torchvision()
+    from huggingface_hub.errors import StrictDataclassError
+
     try:
         yield
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{folder}: cannot read {part} ({reason})") from None
+    except (OSError, ValueError, ImportError, StrictDataclassError) as error:
+        raise CheckpointError(f"{folder}: cannot read {part} ({_reason(error)})") from None
 
 
-def load_tokenizer(folder: str, subfolder: str = "") -> Any:
-    """The tokenizer that the folder ships.
+def _reason(error: Exception) -> str:
+    """The first sentence of an error: a line, or two where the first ends in a colon."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    return " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+
+
+def load_tokenizer(
+    folder: str, spec: ModelSpec | None = None, *, subfolder: str = "", section: str = ""
+) -> Any:
+    """The tokenizer that the folder ships; if the spec asks for random weights, it may ship none.
+
+    Args:
+        subfolder: Where in the folder the tokenizer is.
+        section: Part of the config that says what a tokenizer made in its place has to fit.
 
     Raises:
         CheckpointError: There is none, or it cannot be read.
     """
+    if spec is not None and spec.init == "random":
+        inside = f"{subfolder}/" if subfolder else ""
+        if not shipped(folder, [inside + name for name in TOKENIZERS]):
+            return make_tokenizer(load_config(folder), section)
     with refusing(folder, "the tokenizer"):
         from transformers import AutoTokenizer
 
@@ -131,15 +167,7 @@ def load_tokenizer(folder: str, subfolder: str = "") -> Any:
 
 def companions(folder: str, names: Sequence[str]) -> dict[str, str]:
     """Text of those of the files that the folder has, by name."""
-    from transformers.utils import cached_file
-
-    found = {
-        name: cached_file(
-            folder, name, local_files_only=True, _raise_exceptions_for_missing_entries=False
-        )
-        for name in names
-    }
-    return {name: Path(path).read_text(encoding="utf-8") for name, path in found.items() if path}
+    return {name: path.read_text(encoding="utf-8") for name, path in shipped(folder, names).items()}
 
 
 def target_text(sample: Sample) -> str:
@@ -223,4 +251,8 @@ def blocks_at(module: nn.Module, *paths: str) -> list[tuple[str, nn.Module]]:
             found = getattr(found, step, None)
         if isinstance(found, nn.ModuleList | nn.Sequential):
             return [(f"{path}.{index}", block) for index, block in enumerate(found)]
-    raise InputError(f"{type(module).__name__} has its blocks at none of {', '.join(paths)}")
+    lists = [name for name, part in module.named_modules() if isinstance(part, nn.ModuleList)]
+    raise InputError(
+        f"{type(module).__name__} has its blocks at none of {', '.join(paths)}; "
+        f"lists in it: {', '.join(lists) or 'none'}"
+    )

@@ -102,7 +102,7 @@ def load_chat(kind: type[VisionChat], folder: str, spec: ModelSpec) -> LoadedMod
         raise InputError(f"{folder}: its own processor prepares images; leave out --images")
     return kind(
         load_transformer(folder, spec),
-        tokenizer=load_tokenizer(folder),
+        tokenizer=load_tokenizer(folder, spec),
         processor=load_image_processor(folder, spec),
         beside=companions(folder, COMPANIONS),
     )

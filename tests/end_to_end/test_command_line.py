@@ -280,3 +280,27 @@ def test_a_question_without_a_field_is_named(
     error = capfd.readouterr().err.splitlines()[-1]
     assert code == 2
     assert f"{folder / VQA}, questions[7]: field 'question_id' is missing" in error
+
+
+def test_masks_are_exported_and_come_back(
+    tmp_path: Path,
+    tiny_folder: TinyFolder,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spec = ("--model", str(tiny_folder("vit")), "--results", str(tmp_path / "r"))
+    full, masks, again = (str(tmp_path / name) for name in ("full", "masks", "again"))
+    assert run_command(["prune", "--pruner", "magnitude", *spec, "--save", full]) == 0
+    assert run_command(["export", full, "--to", "masks", "--save", masks]) == 0
+    assert run_command(["export", masks, "--to", "hf", "--save", again]) == 0
+
+    path = "model.safetensors"
+    assert (Path(again) / path).read_bytes() == (Path(full) / path).read_bytes()
+    capsys.readouterr()
+    for wrong, message in (
+        (("export", full, "--to", "2:4", "--device", "cpu", "--save", "x"), "not on cpu; nothing"),
+        (("export", full, "--to", "hf", "--save", masks), "is not empty; nothing is overwritten"),
+        (("export", str(tiny_folder("vit")), "--to", "hf", "--save", "x"), "has no harness.json"),
+    ):
+        assert run_command(list(wrong)) == 2
+        assert message in capsys.readouterr().err
+    assert not Path("x").exists()

@@ -32,7 +32,7 @@ def test_upop_runs_shrinks_saves_and_loads(harness: Run, tmp_path: Path) -> None
     saved = harness("prune", "--pruner", UPOP, "--save", "small", "--results", "r")
     assert saved.returncode == 0, saved.stderr
     own = json.loads((tmp_path / "small" / "harness.json").read_text())
-    assert own["got"] == got
+    assert own["record"]["got"] == got
     again = harness("eval", "--model", "small", "--data", "mini", *SMALL, "--results", "r")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["skipped"] == 1  # it is the cell that the run filed

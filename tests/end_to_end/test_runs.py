@@ -191,7 +191,7 @@ def test_a_saved_folder_loads_with_the_same_weights(
     model = load_model(ModelSpec(name=str(tmp_path / "saved")), plugins)
     manifest = json.loads((tmp_path / "saved" / "harness.json").read_text())
 
-    assert model.identity["weights"] == record.got.weights == manifest["got"]["weights"]
+    assert model.identity["weights"] == record.got.weights == manifest["record"]["got"]["weights"]
     with pytest.raises(CheckpointError, match="is not empty; nothing is overwritten"):
         prune_to_folder(world("r", "wanda", tasks=[]), plugins, tmp_path / "saved")
 

@@ -35,7 +35,6 @@ from harness.plugin import (
 )
 from harness.plugin.manager import Plugins, load_plugins
 from harness.plugin.registry import Origin, Provider
-from harness.record import PruneRecord
 from harness.resume import ResumeLog
 from harness.spec import ModelSpec, parse_spec
 from harness.walk import Call, Link, TowerWalk
@@ -257,9 +256,9 @@ def test_pruned_saved_and_loaded_it_answers_the_same(
     samples = make_samples(kind, data)
     live = {}
 
-    def ask_and_save(folder: Path, model: Model, record: PruneRecord) -> None:
+    def ask_and_save(folder: Path, model: Model, *rest: object, **options: object) -> None:
         live.update(answers(model.loaded, samples, tmp_path / "live.jsonl"))
-        save_pruned(folder, model, record)
+        save_pruned(folder, model, *rest, **options)
 
     monkeypatch.setattr(pipeline, "save_pruned", ask_and_save)
     settings = {"score.samples": 1} if recipe == "ecoflap" else {}

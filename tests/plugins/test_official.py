@@ -8,11 +8,11 @@ import torch
 
 from harness.budget import Budget, allocate, make_target
 from harness.calibration import CalibrationSet
-from harness.checkpoint import apply_cached, cache_pruned
 from harness.composition import compose
 from harness.errors import InfeasibleError, PartError, RunError
 from harness.masks import masks_digest
 from harness.model import Model, weights_digest
+from harness.patch import apply_patch, write_patch
 from harness.plugin import Group, LayerInfo, LayerJob, ScoreSession, Statistics
 from harness.plugin.manager import Plugins
 from harness.pruning import Fine, prune
@@ -297,7 +297,7 @@ def test_the_cache_of_a_pruned_model_holds_drifted_weights(
         seed=0,
     )
     pruned = prune(model, fine, calibration, lambda *_: None)
-    cache_pruned(tmp_path / "cache.safetensors", model, pruned)
+    write_patch(tmp_path / "cache.safetensors", model, pruned)
     digest = weights_digest(model.loaded.module)
     for i, weight in zip(model.layers, dense, strict=True):
         model.weight(i).copy_(weight)
@@ -306,11 +306,7 @@ def test_the_cache_of_a_pruned_model_holds_drifted_weights(
         masks = masks_digest(pruned.masks)
         weights = digest
 
-    class record:
-        pass
-
-    record.got = got
-    assert apply_cached(tmp_path / "cache.safetensors", model, record)
+    assert apply_patch(tmp_path / "cache.safetensors", model, got)
 
 
 def test_sparsegpt_removes_the_weights_of_a_dead_input_and_one_more() -> None:

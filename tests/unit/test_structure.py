@@ -84,7 +84,8 @@ def test_a_shrunken_folder_is_smaller_and_loads_as_it_was(
     record = prune_record("upop")
     got = record.got.model_copy(update={"is_shrunk": True})
 
-    save_pruned(tmp_path / "pruned", model, record.model_copy(update={"got": got}))
+    record = record.model_copy(update={"got": got})
+    save_pruned(tmp_path / "pruned", model, record, {}, masks_suffice=False)
 
     saved = load_file(tmp_path / "pruned" / "model.safetensors")
     assert sum(tensor.numel() for tensor in saved.values()) < count_parameters(model)
@@ -96,7 +97,8 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, tiny_model: Tin
     model = tiny_model("blip_vqa")
     take_out(structure_of(model))
     got = prune_record("upop").got.model_copy(update={"is_shrunk": True})
-    save_pruned(tmp_path / "p", model, prune_record("upop").model_copy(update={"got": got}))
+    record = prune_record("upop").model_copy(update={"got": got})
+    save_pruned(tmp_path / "p", model, record, {}, masks_suffice=False)
     path = tmp_path / "p" / "structure.json"
     cuts = json.loads(path.read_text())
     name = next(name for name, cut in cuts.items() if cut["rows"] and len(cut["rows"]) > 1)

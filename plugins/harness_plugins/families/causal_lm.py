@@ -75,7 +75,7 @@ class CausalLMFamily:
 
     def load(self, folder: str, spec: ModelSpec) -> CausalLM:
         module = load_transformer(folder, spec)
-        return CausalLM(module, tokenizer=load_tokenizer(folder))
+        return CausalLM(module, tokenizer=load_tokenizer(folder, spec))
 
 
 @hookimpl

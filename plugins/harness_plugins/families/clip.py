@@ -98,7 +98,7 @@ class ClipFamily:
         kind = Siglip if module.config.model_type == "siglip" else Clip
         return kind(
             module,
-            tokenizer=load_tokenizer(folder),
+            tokenizer=load_tokenizer(folder, spec),
             processor=load_image_processor(folder, spec),
         )
 

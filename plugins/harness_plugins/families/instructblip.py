@@ -68,8 +68,8 @@ class InstructBlipFamily:
     def load(self, folder: str, spec: ModelSpec) -> InstructBlip:
         return InstructBlip(
             load_transformer(folder, spec),
-            tokenizer=load_tokenizer(folder),
-            instructions=load_tokenizer(folder, QFORMER),
+            tokenizer=load_tokenizer(folder, spec),
+            instructions=load_tokenizer(folder, spec, subfolder=QFORMER, section="qformer_config"),
             processor=load_image_processor(folder, spec),
         )
 

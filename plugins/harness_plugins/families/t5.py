@@ -46,7 +46,7 @@ class T5Family:
 
     def load(self, folder: str, spec: ModelSpec) -> T5:
         module = load_transformer(folder, spec)
-        return T5(module, tokenizer=load_tokenizer(folder))
+        return T5(module, tokenizer=load_tokenizer(folder, spec))
 
 
 @hookimpl

@@ -35,7 +35,7 @@ class TimmFamily:
     name: ClassVar[str] = "timm"
 
     def matches(self, config: Mapping[str, Any]) -> bool:
-        return WRAPPER in config.get("architectures", ()) or "pretrained_cfg" in config
+        return WRAPPER in (config.get("architectures") or ()) or "pretrained_cfg" in config
 
     def load(self, folder: str, spec: ModelSpec) -> Timm:
         module = load_transformer(folder, spec, otherwise=WRAPPER)

@@ -38,7 +38,7 @@ class BlipFamily:
         module = load_transformer(folder, spec, own={"BlipForNlvr": _nlvr})
         return HEADS[type(module).__name__](
             module,
-            tokenizer=load_tokenizer(folder),
+            tokenizer=load_tokenizer(folder, spec),
             processor=load_image_processor(folder, spec),
         )
 

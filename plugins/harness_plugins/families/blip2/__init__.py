@@ -34,7 +34,7 @@ class Blip2Family:
         module = load_transformer(folder, spec)
         return HEADS[type(module).__name__](
             module,
-            tokenizer=load_tokenizer(folder),
+            tokenizer=load_tokenizer(folder, spec),
             processor=load_image_processor(folder, spec),
         )
 

@@ -1,0 +1,67 @@
+"""``harness export``: a saved pruned model in another form."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from harness.cli import options
+
+if TYPE_CHECKING:
+    from harness.semi_structured import Speed
+
+
+def export(
+    folder: Annotated[str, typer.Argument(help="Folder that `harness prune --save` wrote.")],
+    to: Annotated[
+        Literal["hf", "masks", "2:4"],
+        typer.Option("--to", help="A Hugging Face folder, masks alone, or 2:4 on CUDA."),
+    ],
+    save: Annotated[Path, typer.Option("--save", help="Folder to write; new or empty.")],
+    dense: options.DenseOption = None,
+    device: options.DeviceOption = "auto",
+    as_json: options.JsonOption = False,
+) -> int:
+    """Write a saved pruned model in another form.
+
+    2:4 is measured where it is written: theoretical and real speed of each layer shape.
+    """
+    from harness.cli import render
+    from harness.export import export as write
+    from harness.plugin.manager import load_plugins
+
+    place = options.resolve_device(device)
+    speeds = write(folder, save, to, load_plugins(), device=place, dense=dense)
+    if as_json:
+        shown = [{**dataclasses.asdict(speed), "measured": speed.measured} for speed in speeds]
+        render.print_json({"folder": str(save), "speeds": shown})
+    elif speeds:
+        _print_speeds(speeds)
+    return 0
+
+
+def _print_speeds(speeds: Sequence[Speed]) -> None:
+    from rich.table import Table
+
+    from harness.cli import render
+
+    table = Table("layers", "of shape", "dense", "2:4", "faster, measured", "in theory")
+    for speed in speeds:
+        table.add_row(
+            str(speed.layers),
+            f"{speed.shape[0]} x {speed.shape[1]}",
+            f"{speed.dense:.3f} ms",
+            f"{speed.sparse:.3f} ms",
+            f"{speed.measured:.2f} times",
+            f"{speed.theoretical:.2f} times",
+        )
+    console = render.stdout()
+    console.print(table)
+    console.print(
+        f"One multiplication by {speeds[0].tokens} tokens each. Zeros without a pattern make no "
+        f"multiplication faster."
+    )

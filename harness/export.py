@@ -1,0 +1,66 @@
+"""A saved pruned model in another form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from harness.atomic import refuse_filled
+from harness.checkpoint import load_saved, masks_of, read_manifest, save_masks, save_pruned
+from harness.errors import CheckpointError
+from harness.plugin.manager import Plugins
+from harness.semi_structured import (
+    Speed,
+    measure,
+    on_gpu,
+    refuse_cpu,
+    refuse_other_patterns,
+    write_packed,
+)
+from harness.spec import ModelSpec
+
+Form = Literal["hf", "masks", "2:4"]
+#: Tokens of the multiplications that are timed.
+TOKENS = 4096
+
+
+def export(
+    source: str, target: Path, form: Form, plugins: Plugins, *, device: str, dense: str | None
+) -> Sequence[Speed]:
+    """Write a folder that ``harness prune --save`` made in another form.
+
+    Args:
+        form: ``hf`` = a folder in full; ``masks`` = masks alone; ``2:4`` = in full, with the
+            weights packed for sparse tensor cores beside it.
+        dense: See `ModelSpec.dense`.
+
+    Returns:
+        Of ``2:4``, how fast its layers are.
+
+    Raises:
+        CheckpointError: The source is not such a folder or is damaged, the target is not empty,
+            or the model cannot take that form.
+    """
+    refuse_filled(target)
+    manifest = read_manifest(source)
+    if manifest is None:
+        raise CheckpointError(f"{source}: has no harness.json; `harness prune --save` writes one")
+    if form == "2:4":
+        refuse_cpu(device)
+    dtype = manifest.record.asked.held.dtype
+    spec = ModelSpec.model_validate(
+        {"name": source, "device": device, "dtype": dtype, "dense": dense}
+    )
+    model = load_saved(spec, manifest, plugins)
+    masks, suffice = masks_of(Path(source), model), manifest.masks_suffice
+    if form == "masks":
+        save_masks(target, manifest.record, masks, masks_suffice=suffice)
+        return ()
+    if form == "2:4":
+        refuse_other_patterns(model)
+    save_pruned(target, model, manifest.record, masks, masks_suffice=suffice)
+    if form == "hf":
+        return ()
+    write_packed(target, model)
+    return measure(model, TOKENS, on_gpu)

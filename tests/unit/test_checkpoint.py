@@ -1,0 +1,218 @@
+"""Pruned models on disk: in full, as masks, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageClassification
+
+from harness.bench import Bench
+from harness.checkpoint import load_saved, read_manifest
+from harness.errors import CheckpointError, InputError
+from harness.model import Model, load_model
+from harness.patch import apply_patch
+from harness.pipeline import prune_to_folder, run
+from harness.plugin.manager import Plugins
+from harness.record import PruneRecord
+from harness.spec import ModelSpec
+from tests.end_to_end.worlds import contents, image_folder, vit_spec
+
+Save = Callable[..., PruneRecord]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return image_folder(tmp_path / "data")
+
+
+@pytest.fixture
+def save(tiny_folder: Callable[[str], Path], plugins: Plugins, data: Path, tmp_path: Path) -> Save:
+    """Prune a tiny ViT and save it as a folder of that name."""
+
+    def saved(name: str, form: str = "hf", pruner: str = "magnitude") -> PruneRecord:
+        spec = vit_spec(tiny_folder("vit"), data, tmp_path / "results", (pruner,), tasks=[])
+        return prune_to_folder(spec, plugins, tmp_path / name, form)
+
+    return saved
+
+
+def load(folder: Path, plugins: Plugins, **spec: str) -> Model:
+    manifest = read_manifest(str(folder))
+    assert manifest is not None
+    return load_saved(ModelSpec(name=str(folder), **spec), manifest, plugins)
+
+
+def damage(path: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    """Change the tensors of a safetensors file."""
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    change(tensors)
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def test_a_folder_in_full_is_read_by_transformers_alone(save: Save, tmp_path: Path) -> None:
+    record = save("full")
+
+    module = AutoModelForImageClassification.from_pretrained(tmp_path / "full")
+
+    zeros = sum(int((p == 0).sum()) for name, p in module.named_parameters() if p.dim() == 2)
+    report = record.got.sparsity.model
+    assert zeros >= report.numel - report.keep > 0
+    manifest = json.loads((tmp_path / "full" / "harness.json").read_text())
+    assert set(manifest["tensors"]) == {"masks.safetensors", "model.safetensors"}
+    assert manifest["record"]["circumstances"]["spec"]["sparsities"] == [0.5]
+
+
+def test_masks_take_a_bit_a_weight_and_make_the_same_model(
+    save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    record = save("masks", "masks")
+
+    model = load(tmp_path / "masks", plugins)
+
+    assert {path.name for path in (tmp_path / "masks").iterdir()} == {
+        "harness.json",
+        "masks.safetensors",
+    }
+    masks = load_file(tmp_path / "masks" / "masks.safetensors")
+    assert sum(bits.numel() for bits in masks.values()) == record.got.sparsity.model.numel // 8
+    assert model.identity["weights"] == record.got.weights
+
+
+def test_a_folder_of_masks_is_evaluated_as_the_cell_it_is(
+    save: Save,
+    plugins: Plugins,
+    tiny_folder: Callable[[str], Path],
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    save("masks", "masks")
+    run(vit_spec(tiny_folder("vit"), data, tmp_path / "r", ("magnitude",)), plugins)
+    there = contents(tmp_path / "r")
+
+    spec = vit_spec(tmp_path / "masks", data, tmp_path / "r", ("dense",))
+    outcome = run(spec, plugins)
+
+    assert (outcome.filed, outcome.skipped) == (0, 2)
+    assert contents(tmp_path / "r") == there
+
+
+def test_masks_of_another_model_are_refused(
+    save: Save, plugins: Plugins, tiny_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    save("masks", "masks")
+    other = tmp_path / "other"
+    load_model(ModelSpec(name=str(tiny_folder("vit"))), plugins).loaded.save(other)
+    damage(other / "model.safetensors", lambda tensors: tensors["classifier.bias"].add_(1))
+
+    with pytest.raises(CheckpointError, match=r"masks are of a model with weights [0-9a-f]{12}, "):
+        load(tmp_path / "masks", plugins, dense=str(other))
+    with pytest.raises(InputError, match=r"masks of .* cannot be loaded here .* --dense"):
+        load(tmp_path / "masks", plugins, dense="./gone")
+    with pytest.raises(InputError, match=r"masks are of float32 weights, .* say --dtype float32"):
+        load(tmp_path / "masks", plugins, dtype="bfloat16")
+
+
+def test_masks_alone_do_not_hold_weights_that_changed(save: Save, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="sparsegpt changes weights that stay"):
+        save("masks", "masks", "sparsegpt")
+    assert not (tmp_path / "masks").exists()
+
+
+def flip(tensors: dict[str, torch.Tensor]) -> None:
+    first = next(name for name in sorted(tensors) if name.startswith("mask:"))
+    tensors[first][0] ^= 1
+
+
+@pytest.mark.parametrize("form", ["hf", "masks"])
+def test_a_changed_mask_is_refused_by_name(
+    form: str, save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved", form)
+    damage(tmp_path / "saved" / "masks.safetensors", flip)
+
+    with pytest.raises(CheckpointError, match=r"tensor mask:vit\.\S+ has other bytes"):
+        load(tmp_path / "saved", plugins)
+
+
+def test_changed_missing_and_added_tensors_are_refused_by_name(
+    save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved")
+    path = tmp_path / "saved" / "model.safetensors"
+    whole = path.read_bytes()
+    faults = {
+        "classifier.bias has other bytes": lambda tensors: tensors["classifier.bias"].add_(1),
+        "classifier.bias is missing": lambda tensors: tensors.pop("classifier.bias"),
+        "more was not saved with it": lambda tensors: tensors.update(more=torch.ones(1)),
+    }
+    for fault, change in faults.items():
+        path.write_bytes(whole)
+        damage(path, change)
+        with pytest.raises(CheckpointError, match=fault):
+            load(tmp_path / "saved", plugins, dtype="bfloat16")
+
+
+def test_a_file_that_is_cut_off_names_the_tensor(
+    save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved")
+    path = tmp_path / "saved" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors: .*it ends within tensor vit\.\S+"
+    ):
+        load(tmp_path / "saved", plugins)
+    path.write_bytes(b"no tensors")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read"):
+        load(tmp_path / "saved", plugins)
+
+
+def test_a_folder_that_fails_leaves_nothing(
+    save: Save, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("harness.checkpoint.write_atomically", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        save("saved")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "results"]
+
+
+def test_a_damaged_cache_leaves_the_dense_weights_alone(
+    save: Save, tiny_model: Callable[[str], Model], tmp_path: Path
+) -> None:
+    record = save("saved", pruner="sparsegpt")
+    [cached] = (tmp_path / "results" / "cache" / "masks").iterdir()
+    model = tiny_model("vit")
+    before = [model.weight(layer).clone() for layer in model.layers]
+    damage(cached, lambda tensors: tensors[max(tensors)].add_(1))
+
+    assert not apply_patch(cached, model, record.got)
+    assert all(
+        torch.equal(model.weight(layer), weight)
+        for layer, weight in zip(model.layers, before, strict=True)
+    )
+
+
+@pytest.mark.parametrize(("pruners", "copies"), [(("magnitude",), 0), (("magnitude", "wanda"), 1)])
+def test_dense_weights_are_kept_only_for_a_second_pruned_row(
+    pruners: tuple[str, ...],
+    copies: int,
+    tiny_folder: Callable[[str], Path],
+    plugins: Plugins,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = []
+    keep = Bench.keep_dense
+    monkeypatch.setattr(Bench, "keep_dense", lambda bench: (kept.append(bench), keep(bench)))
+
+    run(vit_spec(tiny_folder("vit"), data, tmp_path / "r", pruners), plugins)
+
+    assert len(kept) == copies
