@@ -176,7 +176,7 @@ VQA = "v2_OpenEnded_mscoco_val2014_questions.json"
             "did you mean ecoflap or ecoflap-first or ecoflap-exact?",
         ),
         (("run", "--pruner", "wanda", "--tasks", "vqa2"), "did you mean vqav2 or okvqa or gqa?"),
-        (("run", "--pruner", "wanda", "--model", "mini-blp2"), "did you mean mini-blip2?"),
+        (("run", "--pruner", "wanda", "--model", "mini-blp2"), "did you mean mini-blip2"),
         (("run", "--pruner", "wanda", "--model", "./nowhere"), "./nowhere: no such folder"),
         (("run", "--pruner", "wanda", "--sparsity", "1.0"), "less than 1, not 1.0"),
         (("run", "--pruner", "wanda", "--sparsity", "half"), "'half' is not a number"),

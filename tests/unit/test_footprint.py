@@ -63,4 +63,4 @@ def test_show_prints_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_show_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["models", "show", "mini-blp2"]) == 2
-    assert "did you mean mini-blip2?" in capsys.readouterr().err
+    assert "did you mean mini-blip2" in capsys.readouterr().err
