@@ -31,6 +31,8 @@ class Flickr30k:
     profiles: ClassVar[tuple[Profile, ...]] = (
         Profile(name="itc+itm", needs=("embed", "match")),
         Profile(name="itc", needs=("embed",)),
+        Profile(name="itc+itm-364", needs=("embed", "match"), family="blip2", image_size=364),
+        Profile(name="itc+itm-384", needs=("embed", "match"), family="blip", image_size=384),
     )
 
     def examples(
@@ -51,7 +53,7 @@ class Flickr30k:
         captions = [caption for example in examples for caption in example.references]
         owner = [index for index, example in enumerate(examples) for _ in example.references]
         images, texts = asker.embed_images(samples), asker.embed_texts(captions)
-        if profile.name == "itc":
+        if "match" not in profile.needs:
             return _by_image(ranks_from_features(images, texts, owner), owner)
         found = candidates(images, texts, CANDIDATES)
         pairs = [replace(samples[image], prompt=captions[text]) for image, text in found.pairs]

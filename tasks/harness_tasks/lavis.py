@@ -1,8 +1,8 @@
 """How LAVIS asks: prompts, generation settings and its cleaning of questions.
 
 Reference: salesforce/LAVIS, lavis/projects/{blip2,blip}/eval, lavis/processors/blip_processors.py;
-InstructBLIP's captioning prompt from its paper's appendix (Dai et al., arXiv:2305.06500). A BLIP
-or BLIP-2 checkpoint says itself at which size it wants its images.
+InstructBLIP's captioning prompt from its paper's appendix (Dai et al., arXiv:2305.06500). Images
+are prepared at the size that a checkpoint says, or, by profiles that end in a number, at LAVIS's.
 """
 
 import re
@@ -20,6 +20,16 @@ BLIP_ANSWER = Generation(num_beams=3, max_new_tokens=10, min_length=1)
 BLIP_CAPTION = Generation(num_beams=3, max_new_tokens=20, min_length=5)
 
 INSTRUCTBLIP_CAPTION_PROMPT = "A short image description: "
+#: BLIP's answers to VQAv2's questions: ranked, 128 of the listed ones read to their end.
+RANKED_ANSWERS = Profile(
+    name="lavis-rank-480",
+    needs=("rank",),
+    family="blip",
+    prompt=BLIP_QUESTION_PROMPT,
+    image_size=480,
+)
+ANSWER_LIST = "answer_list.json"
+CANDIDATES = 128
 
 
 def short_answers(name: str) -> tuple[Profile, ...]:
@@ -40,6 +50,20 @@ def captions(name: str, prompt: str) -> tuple[Profile, ...]:
             family="instructblip",
             prompt=INSTRUCTBLIP_CAPTION_PROMPT,
             generation=CAPTION,
+        ),
+        Profile(
+            name=f"{name}-364",
+            family="blip2",
+            prompt=prompt,
+            generation=CAPTION,
+            image_size=364,
+        ),
+        Profile(
+            name=f"{name}-384",
+            family="blip",
+            prompt=BLIP_CAPTION_PROMPT,
+            generation=BLIP_CAPTION,
+            image_size=384,
         ),
     )
 

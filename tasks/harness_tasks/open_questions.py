@@ -1,10 +1,13 @@
 """What VQAv2 and OK-VQA share: the VQA data set's files and its accuracy."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.plugin import Asker, Example, Metric, Profile, Scores
+from harness.plugin import Asker, DataError, Example, Metric, Profile, Scores
+from harness_tasks import lavis
+from harness_tasks.annotation_files import read_json
 from harness_tasks.metrics.vqa_accuracy import Rule, vqa_accuracy
 from harness_tasks.question_files import read_vqa
 
@@ -25,13 +28,18 @@ class OpenQuestions:
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
+        ranks = "rank" in profile.needs
+        choices = read_answer_list(folder / lavis.ANSWER_LIST) if ranks else ()
         return [
-            question.example(profile.prompt)
+            replace(question.example(profile.prompt), choices=choices)
             for question in read_vqa(folder, self.questions, self.annotations, SPLIT)
         ]
 
     def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
-        return asker.generate([example.sample for example in examples], profile.generation)
+        samples = [example.sample for example in examples]
+        if "rank" in profile.needs:
+            return asker.rank(samples, examples[0].choices, tried=lavis.CANDIDATES)
+        return asker.generate(samples, profile.generation)
 
     def score(
         self, examples: Sequence[Example], outputs: Sequence[Any], profile: Profile
@@ -43,3 +51,15 @@ class OpenQuestions:
                 for text, example in zip(outputs, examples, strict=True)
             ]
         )
+
+
+def read_answer_list(path: Path) -> tuple[str, ...]:
+    """The answers that BLIP ranks, a JSON list of texts; LAVIS has it with its VQA data.
+
+    Raises:
+        DataError: The file is missing or something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, list) or not all(isinstance(answer, str) for answer in content):
+        raise DataError(path, "a list of texts is needed")
+    return tuple(content)

@@ -21,6 +21,7 @@ class VQAv2(OpenQuestions):
     profiles: ClassVar[tuple[Profile, ...]] = (
         *lavis.short_answers("lavis"),
         *lavis.short_answers("official"),
+        lavis.RANKED_ANSWERS,
         *(
             Profile(name=name, prompt=lmms_eval.QUESTION_PROMPT, generation=lmms_eval.SHORT_ANSWER)
             for name in ("lmms-eval", "vlmevalkit")
@@ -28,6 +29,7 @@ class VQAv2(OpenQuestions):
     )
     rules: ClassVar[Mapping[str, Rule]] = {
         "lavis": "lavis",
+        "lavis-rank-480": "lavis",
         "official": "official",
         "lmms-eval": "lmms-eval",
         "vlmevalkit": "vlmevalkit",

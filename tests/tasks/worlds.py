@@ -46,6 +46,7 @@ def write_vqa(folder: Path, questions: str, annotations: str) -> None:
 
 def write_vqav2(folder: Path) -> None:
     write_vqa(folder, VQAv2.questions, VQAv2.annotations)
+    dump(folder / "answer_list.json", ["no", "yes", "red"])
 
 
 def write_okvqa(folder: Path) -> None:
