@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
 from harness_plugins.mini import clip, train
+from harness_plugins.mini.blip2 import draw_step, read_world
 from harness_plugins.mini.miniature import Recipe
 from harness_plugins.mini.world import EOS, UNK, build_tokenizer
 from harness_tasks.editions.mini.training import write_train_split
@@ -48,6 +49,16 @@ def test_the_script_writes_a_folder_that_loads(
     weights = load_file(out / "model.safetensors").values()
     assert {tensor.dtype for tensor in weights} == {torch.float16}
     assert tokenizer("red").input_ids[-1] == EOS
+
+
+def test_answers_and_long_texts_get_their_shares(world: Path) -> None:
+    read, _ = read_world(world)
+
+    step = draw_step(read, list(range(6)), random.Random(0))
+
+    lengths = torch.tensor([len(target) for target in step.targets])
+    assert float((step.weight * lengths).sum()) == pytest.approx(1)
+    assert len(step.owner) == 6 * 4 + sum(i in read.texts["caption"] for i in range(6))
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

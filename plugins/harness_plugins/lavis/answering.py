@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -136,7 +137,8 @@ class Process:
 def _end(process: "subprocess.Popen[str]") -> None:
     for stream in (process.stdin, process.stdout):
         if stream is not None:
-            stream.close()
+            with suppress(OSError):  # what it was not told yet, it will not be told any more
+                stream.close()
     process.wait()
 
 
