@@ -1,12 +1,12 @@
 """Language models, alone or behind an image: their towers, and how they are prompted."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from harness.plugin import Batch, Generation, Sample, Tower
+from harness_plugins.beams import beams_together
 from harness_plugins.loaded import Pretrained
 from harness_plugins.pretrained import blocks_at, generation_arguments, pad, target_text
 
@@ -45,38 +45,6 @@ def language_towers(
             cross_roles=frozenset({"layer.1.EncDecAttention.k", "layer.1.EncDecAttention.v"}),
         ),
     ]
-
-
-@contextmanager
-def beams_read_once(towers: Sequence[Tower], beams: int) -> Iterator[None]:
-    """Inside the context, cross-attention reads a prompt once for all of its beams.
-
-    Beam search repeats what an encoder gave for every beam, rows next to each other; keys and
-    values of equal rows are equal.
-    """
-    layers = [
-        block.get_submodule(role)
-        for tower in towers
-        if tower.cross_stream == "language-encoder"
-        for _, block in tower.blocks
-        for role in tower.cross_roles
-    ]
-    handles = [
-        handle
-        for layer in layers
-        if beams > 1
-        for handle in (
-            layer.register_forward_pre_hook(lambda _layer, inputs: (inputs[0][::beams],)),
-            layer.register_forward_hook(
-                lambda _layer, _inputs, output: output.repeat_interleave(beams, dim=0)
-            ),
-        )
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 class Prompted(Pretrained):
@@ -144,8 +112,8 @@ class Prompted(Pretrained):
         self, prompts: list[list[int]], beside: Mapping[str, Any], generation: Generation
     ) -> list[str]:
         inputs = self._batch(prompts, beside, left=not self._encodes)
-        with beams_read_once(self.towers, generation.num_beams):
-            made = self._model.generate(**inputs, **generation_arguments(generation))
+        with beams_together(self.towers, generation.num_beams) as cache:
+            made = self._model.generate(**inputs, **cache, **generation_arguments(generation))
         length = inputs["input_ids"].shape[1]
         if not self._encodes and made.shape[1] > length:
             made = made[:, length:]

@@ -42,23 +42,3 @@ def test_blip2_looks_once_at_an_image(tiny_model: Callable[[str], Model], tmp_pa
     assert together == alone
     batch = loaded.collate([replace(a, target="a b")])
     assert torch.isfinite(loaded.loss(batch))  # the hook is gone
-
-
-def test_beams_of_a_prompt_are_read_once(
-    tiny_model: Callable[[str], Model], tmp_path: Path
-) -> None:
-    loaded: Any = tiny_model("blip2_t5").loaded
-    samples = make_samples("blip2", tmp_path, 3)
-    keys = loaded.module.get_submodule("language_model.decoder.block.0.layer.1.EncDecAttention.k")
-    rows: list[int] = []
-    handle = keys.register_forward_hook(lambda layer, inputs, output: rows.append(len(output)))
-
-    once = loaded.generate(samples, Generation(num_beams=4, max_new_tokens=6))
-    prompts, beside = loaded._read(samples)
-    inputs = loaded._batch(prompts, beside)
-    made = loaded.module.generate(**inputs, num_beams=4, max_new_tokens=6, do_sample=False)
-    handle.remove()
-
-    texts = loaded._tokenizer.batch_decode(made, skip_special_tokens=True)
-    assert rows == [3, 12]
-    assert once == [text.strip() for text in texts]
