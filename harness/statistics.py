@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -51,6 +53,15 @@ class Items:
     @property
     def cluster_count(self) -> int:
         return int(self.clusters.max()) + 1 if len(self.clusters) else 0
+
+    @property
+    def are_right_or_wrong(self) -> bool:
+        """Whether every item counts the same and scores 0 or 1."""
+        return (
+            self.transform == "mean"
+            and set(np.unique(self.scores)) <= {0.0, 1.0}
+            and len(np.unique(self.weights)) == 1
+        )
 
     def mean(self) -> float:
         return float(np.average(self.scores, weights=self.weights))
@@ -99,11 +110,47 @@ def clustered_error(scores: Floats, weights: Floats, clusters: npt.NDArray[np.in
 
 
 def score_interval(items: Items) -> Interval:
-    """The main score with its interval (Student's t over clusters)."""
+    """The main score with its interval: Wilson's where items are right or wrong, else Student's t.
+
+    Wilson's stays within the scale and does not shrink to a point where every item is right.
+    """
     error = clustered_error(items.scores, items.weights, items.clusters)
-    half = _half_width(error, items.cluster_count)
     mean = items.mean()
-    return Interval(items.main(), items.to_score(mean - half), items.to_score(mean + half))
+    if items.are_right_or_wrong:
+        low, high = wilson_interval(mean, _effective_count(items, error))
+    else:
+        half = _half_width(error, items.cluster_count)
+        low, high = mean - half, mean + half
+    return Interval(items.main(), items.to_score(low), items.to_score(high))
+
+
+def _effective_count(items: Items, error: float) -> float:
+    """Independent items that tell as much: n over the design effect of the clusters, at most n.
+
+    Where all items score the same, the number of clusters.
+    """
+    independent = clustered_error(items.scores, items.weights, np.arange(items.count))
+    if independent == 0:
+        return items.cluster_count
+    return items.count * min(1.0, independent / error if error else 1.0) ** 2
+
+
+def wilson_interval(share: float, count: float) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share.
+
+    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
+
+    Args:
+        share: Of items that are right, in [0, 1].
+        count: Items it is a share of; need not be whole.
+
+    >>> [round(end, 6) for end in wilson_interval(0.43, 100)]
+    [0.337333, 0.527846]
+    """
+    z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    middle = (count * share + z**2 / 2) / (count + z**2)
+    half = z / (count + z**2) * math.sqrt(count * share * (1 - share) + z**2 / 4)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def paired_interval(now: Items, dense: Items) -> Interval:
@@ -190,6 +237,33 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Benjamini and Hochberg's step-up adjustment: the false discovery rate of a choice by p.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.005])
+    [0.02, 0.04, 0.04, 0.02]
+    """
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
+    adjusted = [0.0] * len(p_values)
+    running = 1.0
+    for above, index in enumerate(order):
+        running = min(running, p_values[index] * len(p_values) / (len(p_values) - above))
+        adjusted[index] = running
+    return adjusted
+
+
+def trapezoid_area(at: Sequence[float], values: Sequence[float]) -> float:
+    """Area under straight lines between points; ``at`` ascends.
+
+    >>> round(trapezoid_area([0.0, 0.1, 0.2, 0.3], [60, 58, 50, 30]), 12)
+    15.3
+    """
+    points = list(zip(at, values, strict=True))
+    return sum(
+        (right - left) * (before + after) / 2 for (left, before), (right, after) in pairwise(points)
+    )
+
+
 def student_t_quantile(probability: float, degrees: int) -> float:
     """Quantile of Student's t, by bisection on its distribution function.
 
@@ -211,7 +285,7 @@ def _student_t_cdf(t: float, degrees: int) -> float:
     Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
     """
     if degrees > 1000:  # the normal limit is within 1e-4 here, after this first correction
-        return _normal_cdf(t * (1 - 1 / (4 * degrees)) / math.sqrt(1 + t * t / (2 * degrees)))
+        return NormalDist().cdf(t * (1 - 1 / (4 * degrees)) / math.sqrt(1 + t * t / (2 * degrees)))
     theta = math.atan2(t, math.sqrt(degrees))
     sine, cosine = math.sin(theta), math.cos(theta)
     if degrees % 2:
@@ -227,7 +301,3 @@ def _student_t_cdf(t: float, degrees: int) -> float:
             term *= (2 * k - 1) / (2 * k) * cosine * cosine
         inside = sine * total
     return 0.5 + inside / 2
-
-
-def _normal_cdf(x: float) -> float:
-    return 0.5 * math.erfc(-x / math.sqrt(2))

@@ -6,8 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.statistics import (
+    benjamini_hochberg,
     clustered_error,
     holm,
     make_items,
@@ -17,6 +20,8 @@ from harness.statistics import (
     score_interval,
     sign_flip_p,
     student_t_quantile,
+    trapezoid_area,
+    wilson_interval,
 )
 
 
@@ -30,6 +35,63 @@ def test_mcnemar_exact(worse: int, better: int, p: float) -> None:
 
 def test_holm() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_benjamini_hochberg() -> None:
+    p_values = [0.01, 0.04, 0.03, 0.005]
+
+    assert benjamini_hochberg(p_values) == pytest.approx([0.02, 0.04, 0.04, 0.02])
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_adjustments_keep_the_order_and_only_raise(p_values: list[float]) -> None:
+    q, adjusted = benjamini_hochberg(p_values), holm(p_values)
+
+    expected = scipy.stats.false_discovery_control(p_values) if p_values else []
+    assert q == pytest.approx(list(expected))
+    for before, by_rate, by_family in zip(p_values, q, adjusted, strict=True):
+        assert before <= by_rate * (1 + 1e-12)
+        assert by_rate <= by_family * (1 + 1e-12)
+
+
+def test_wilson() -> None:
+    assert wilson_interval(0.43, 100) == pytest.approx((0.337332985, 0.527846105), abs=1e-9)
+    assert wilson_interval(0.5, 0) == pytest.approx((0, 1))
+
+
+def test_right_and_wrong_items_have_wilsons_interval() -> None:
+    items = make_items([1] * 43 + [0] * 57, [str(i) for i in range(100)], scale=100)
+
+    interval = score_interval(items)
+
+    assert (interval.low, interval.high) == pytest.approx((33.7332985, 52.7846105), abs=1e-7)
+
+
+def test_items_that_are_all_right_leave_a_doubt() -> None:
+    """Ten items of five images tell as much as five."""
+    items = make_items([1] * 10, [str(i // 2) for i in range(10)])
+
+    interval = score_interval(items)
+
+    assert (interval.low, interval.high) == wilson_interval(1, 5)
+    assert interval.low < 0.6
+    assert interval.high == 1
+
+
+def test_clusters_widen_wilsons_interval() -> None:
+    """Twice every item of a cluster: the interval of half as many, up to n - 1 for n."""
+    once = [1] * 30 + [0] * 70
+    items = make_items(once * 2, [str(i) for i in range(100)] * 2)
+
+    interval = score_interval(items)
+
+    assert (interval.low, interval.high) == pytest.approx(wilson_interval(0.3, 200 * 99 / 199))
+
+
+def test_the_area_under_a_sweep() -> None:
+    area = trapezoid_area([0.0, 0.1, 0.2, 0.3], [60, 58, 50, 30])
+
+    assert area == pytest.approx(15.3, abs=1e-12)
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 8, 15, 100, 359, 1199, 20000])
@@ -137,6 +199,8 @@ def test_sign_flips_of_many_clusters_are_seeded() -> None:
 
 
 def test_one_cluster_tells_nothing() -> None:
-    items = make_items([1.0, 0.0], ["a", "a"])
+    graded = score_interval(make_items([1.0, 0.3], ["a", "a"]))
+    right_or_wrong = score_interval(make_items([1.0, 0.0], ["a", "a"], scale=100))
 
-    assert score_interval(items).low == -math.inf
+    assert (graded.low, graded.high) == (-math.inf, math.inf)
+    assert (right_or_wrong.low, right_or_wrong.high) == pytest.approx((0, 100))
