@@ -64,6 +64,8 @@ class Score:
     """Paired 95 % interval; over several seeds the hull of theirs."""
     p: float | None = None
     """Largest over the seeds, adjusted by Holm over the board."""
+    q: float | None = None
+    """The same adjusted by Benjamini and Hochberg: the rate of false discoveries at this p."""
     flips: float | None = None
     """Share of items whose correctness changed."""
     seconds: float = 0.0

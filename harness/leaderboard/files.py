@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 
 from harness.leaderboard.board import Board, Column, Row
+from harness.leaderboard.sweeps import make_sweeps
 
 SIGNIFICANT = 0.05
 LEGEND = (
@@ -42,6 +43,7 @@ def to_markdown(board: Board) -> str:
         LEGEND,
     ]
     lines += _breakdown(board)
+    lines += _sweeps(board)
     notes = [f"- {row.name} {row.sparsity:g}: {n}" for row in board.rows for n in _notes(row)]
     return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
 
@@ -65,6 +67,23 @@ def _breakdown(board: Board) -> list[str]:
             found = row.scores[column].breakdown.get(label) if column in row.scores else None
             cells.append("-" if found is None else number(found, column))
         lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _sweeps(board: Board) -> list[str]:
+    """A table of the mean scores over several sparsities."""
+    sweeps = make_sweeps(board)
+    if not sweeps:
+        return []
+    heads = ["pruner, mean over a sweep", "sparsities", *(column.head for column in board.columns)]
+    lines = ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for sweep in sweeps:
+        means = [
+            number(sweep.means[column], column) if column in sweep.means else "-"
+            for column in board.columns
+        ]
+        at = " ".join(f"{sparsity:g}" for sparsity in sweep.sparsities)
+        lines.append("| " + " | ".join([sweep.name, at, *means]) + " |")
     return lines
 
 
@@ -127,7 +146,7 @@ def to_csv(board: Board) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(
         "model digest edition partial held pruner sparsity achieved seeds task profile part metric "
-        "items score spread delta low high p flips kept prune_seconds eval_seconds peak_bytes "
+        "items score spread delta low high p q flips kept prune_seconds eval_seconds peak_bytes "
         "origin".split()
     )
     for row in board.rows:
@@ -136,7 +155,7 @@ def to_csv(board: Board) -> str:
                 board.model, board.digest, board.edition, board.is_partial, board.held,
                 row.name, row.sparsity, row.achieved, " ".join(map(str, row.seeds)),
                 column.task, column.profile, column.part, column.metric, column.items,
-                score.value, score.spread, score.delta, score.low, score.high, score.p,
+                score.value, score.spread, score.delta, score.low, score.high, score.p, score.q,
                 score.flips, row.retained, row.prune_seconds, score.seconds, row.peak_bytes,
                 row.origin,
             ]  # fmt: skip

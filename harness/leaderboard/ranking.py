@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 
 from harness.leaderboard.board import CONTROLS, Board, Column, Row, Score
 from harness.record import EvalRecord, FailureRecord, PruneRecord, hash_of
-from harness.statistics import holm
+from harness.statistics import benjamini_hochberg, holm
 
 
 def make_boards(
@@ -119,11 +119,15 @@ def _column(record: EvalRecord) -> Column:
     )
 
 
-def _adjusted_p(records: Sequence[EvalRecord]) -> dict[str, float]:
-    """Record key -> its p adjusted over all comparisons of the board but the blind ones."""
+def _adjusted_p(records: Sequence[EvalRecord]) -> dict[str, tuple[float, float]]:
+    """Record key -> p by Holm and q by Benjamini-Hochberg, over a board's comparisons.
+
+    Blind ones do not count.
+    """
     compared = [r for r in records if r.got.comparison is not None and r.row not in CONTROLS]
     values = [r.got.comparison.p for r in compared if r.got.comparison is not None]
-    return {record.key: p for record, p in zip(compared, holm(values), strict=True)}
+    adjusted = zip(holm(values), benjamini_hochberg(values), strict=True)
+    return {record.key: pair for record, pair in zip(compared, adjusted, strict=True)}
 
 
 def _make_row(
@@ -131,7 +135,7 @@ def _make_row(
     sparsity: float,
     records: Sequence[EvalRecord],
     pruned: Mapping[str, PruneRecord],
-    adjusted: Mapping[str, float],
+    adjusted: Mapping[str, tuple[float, float]],
     failures: Sequence[FailureRecord],
 ) -> Row:
     by_column: dict[Column, list[EvalRecord]] = {}
@@ -161,7 +165,7 @@ def _make_row(
     )
 
 
-def _score(records: Sequence[EvalRecord], adjusted: Mapping[str, float]) -> Score:
+def _score(records: Sequence[EvalRecord], adjusted: Mapping[str, tuple[float, float]]) -> Score:
     values = [record.got.score for record in records]
     comparisons = [r.got.comparison for r in records if r.got.comparison is not None]
     score = Score(
@@ -181,13 +185,14 @@ def _score(records: Sequence[EvalRecord], adjusted: Mapping[str, float]) -> Scor
         for c in comparisons
         if c.worse is not None and c.better is not None
     ]
-    p_values = [adjusted[record.key] for record in records if record.key in adjusted]
+    doubts = [adjusted[record.key] for record in records if record.key in adjusted]
     return replace(
         score,
         delta=fmean(c.delta for c in comparisons),
         low=min(c.low for c in comparisons),
         high=max(c.high for c in comparisons),
-        p=max(p_values) if p_values else None,
+        p=max(p for p, _ in doubts) if doubts else None,
+        q=max(q for _, q in doubts) if doubts else None,
         flips=fmean(flips) if flips else None,
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from harness.leaderboard import make_boards, to_csv, to_markdown
+from harness.leaderboard.sweeps import make_sweeps
 from harness.record import (
     CalibrationIdentity,
     Circumstances,
@@ -247,6 +248,31 @@ def test_p_values_are_adjusted_over_the_board() -> None:
     assert "80.0 (-10.0 [-20.0, -1.0])*" in text
     rows = {row.name: row for row in one_board([a, b], evals).rows}
     assert [next(iter(rows[n].scores.values())).p for n in "ab"] == [0.04, 0.04]
+    assert [next(iter(rows[n].scores.values())).q for n in "ab"] == [0.03, 0.03]
+
+
+def test_a_sweep_has_its_mean_between_its_ends() -> None:
+    """60, 50, 20 at 0.1, 0.2, 0.4: (5.5 + 7) / 0.3. One sparsity alone makes no sweep."""
+    scores = {0.4: 20, 0.1: 60, 0.2: 50}
+    runs = {sparsity: prune_record("a", sparsity=sparsity) for sparsity in scores}
+    single = prune_record("b")
+    evals = [
+        eval_record("dense", 90),
+        eval_record("dense", 80, task="gqa"),
+        eval_record("b", 70, pruned=single),
+        *(eval_record("a", scores[sparsity], pruned=run) for sparsity, run in runs.items()),
+        eval_record("a", 40, task="gqa", pruned=runs[0.1]),
+    ]
+    board = one_board([single, *runs.values()], evals)
+
+    [sweep] = make_sweeps(board)
+
+    assert (sweep.name, sweep.sparsities) == ("a", (0.1, 0.2, 0.4))
+    assert {column.task: mean for column, mean in sweep.means.items()} == {
+        "vqav2": pytest.approx(12.5 / 0.3)
+    }
+    assert "| a | 0.1 0.2 0.4 | - | 41.7 |" in to_markdown(board)
+    assert "sweep" not in to_markdown(one_board([single], evals[:3]))
 
 
 def test_a_failed_cell_shows_and_does_not_rank() -> None:
