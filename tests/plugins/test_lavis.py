@@ -61,9 +61,7 @@ def test_there_and_back(kind: Any, is_wrapped: bool, imported: Import, tmp_path:
 @kinds
 def test_our_class_has_every_tensor_and_no_other(kind: Any, imported: Import) -> None:
     state = random_state(kind.name)
-    ours = getattr(transformers, kind.architecture)
-
-    model, report = ours.from_pretrained(
+    model, report = kind.our_class.from_pretrained(
         imported(state, kind.name), output_loading_info=True, dtype=torch.float32
     )
 
@@ -91,7 +89,7 @@ def test_biases_are_packed_with_zeros_for_keys(imported: Import) -> None:
     assert not torch.equal(head, shared)
 
 
-@pytest.mark.parametrize("name", ["blip2_t5", "blip_vqa", "blip_caption"])
+@pytest.mark.parametrize("name", ["blip2_t5", "blip_vqa", "blip_caption", "blip_nlvr"])
 def test_our_families_load_the_folder(name: str, imported: Import, plugins: Plugins) -> None:
     model = load_model(ModelSpec(name=str(imported(random_state(name), name))), plugins)
 

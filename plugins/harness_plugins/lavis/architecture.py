@@ -55,6 +55,8 @@ def config_of(kind: Kind, shapes: Shapes, given: Sections, tokens: Mapping[str, 
         made = transformers.BlipConfig(
             vision_config=vision, text_config=text, image_text_hidden_size=width
         )
+        if "cls_head.2.weight" in shapes:
+            made.num_labels = shapes["cls_head.2.weight"][0]
     made.architectures = [kind.architecture]
     return made
 
@@ -168,15 +170,23 @@ def _bert(shapes: Shapes) -> Config:
         if f"{root}embeddings.word_embeddings.weight" in shapes
     )
     vocabulary, width = shapes[f"{root}embeddings.word_embeddings.weight"]
-    layer = f"{root}encoder.layer.0."
+    layers = f"{root}encoder.layer."
+    layer = f"{layers}0."
+    depth = _count(shapes, layers)
+    own = {}
+    if f"{layer}crossattention.self0.key.weight" in shapes:  # of two images
+        merge = "{}{}.crossattention.output.merge_layer.weight"
+        own["merges_from"] = sum(merge.format(layers, i) not in shapes for i in range(depth))
+    key = f"{layer}crossattention.self{'0' if own else ''}.key.weight"
     return {
+        **own,
         "vocab_size": vocabulary,
         "hidden_size": width,
         "intermediate_size": shapes[f"{layer}intermediate.dense.weight"][0],
-        "num_hidden_layers": _count(shapes, f"{root}encoder.layer."),
+        "num_hidden_layers": depth,
         "num_attention_heads": _heads(width, BERT_HEAD),
         "max_position_embeddings": shapes[f"{root}embeddings.position_embeddings.weight"][0],
-        "encoder_hidden_size": shapes[f"{layer}crossattention.self.key.weight"][1],
+        "encoder_hidden_size": shapes[key][1],
         "projection_dim": shapes.get("text_proj.weight", (256,))[0],
         "hidden_act": "gelu",
     }

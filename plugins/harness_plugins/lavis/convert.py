@@ -32,9 +32,7 @@ class Converted:
 
     def module(self) -> Any:
         """Our class with these weights, in eval mode."""
-        import transformers
-
-        module = getattr(transformers, self.kind.architecture)(self.config)
+        module = self.kind.our_class(self.config)
         _untie(module, self.tensors)
         module.load_state_dict(self.tensors, strict=False)  # names were compared before
         return module.eval()
@@ -144,10 +142,8 @@ def _check_copy(name: str, tensor: Tensor, state: Mapping[str, Tensor], kind: Ki
 
 def _compare(kind: Kind, config: Any, shapes: Shapes) -> None:
     """Names and shapes against our class on the meta device."""
-    import transformers
-
     with torch.device("meta"):
-        module = getattr(transformers, kind.architecture)(config)
+        module = kind.our_class(config)
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     tied = {str(kind.ours(name)) for name in (*kind.copied, *kind.tied)}
     for name in sorted(expected.keys() - shapes.keys() - tied):

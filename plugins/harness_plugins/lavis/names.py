@@ -1,14 +1,16 @@
-"""Tensor names of LAVIS's models and of transformers', side by side.
+"""Tensor names of LAVIS's models and of ours, which are transformers', side by side.
 
 A row reads "theirs | ours". ``#`` stands for a block's number and ``*`` for the rest of the name;
 the first row that fits holds, in either direction. LAVIS is salesforce/LAVIS 1.0.2
 (``lavis/models``), whose names the released code of ECoFLaP keeps.
 """
 
+import importlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 VISION = """
 visual_encoder.cls_token              | vision_model.embeddings.class_embedding
@@ -50,7 +52,9 @@ class Kind:
     name: str
     """As LAVIS registers it."""
     architecture: str
-    """Its class in transformers."""
+    """Our class for it."""
+    module: str = "transformers"
+    """Where that class is."""
     mark: str
     """A tensor that of all kinds only this one has, with those of `without` left out."""
     without: str = ""
@@ -65,6 +69,10 @@ class Kind:
     """Tensors of LAVIS that our class does without; they are kept in a file of their own."""
     has_eva: bool = False
     """Whether the vision tower is EVA-CLIP's, with its own kind of biases."""
+
+    @cached_property
+    def our_class(self) -> Any:
+        return getattr(importlib.import_module(self.module), self.architecture)
 
     @cached_property
     def rows(self) -> list[tuple[str, str]]:
@@ -136,6 +144,17 @@ KINDS = (
         """,
         beside=("Qformer.bert.embeddings.position_ids", "Qformer.cls.*", "temp"),
         has_eva=True,
+    ),
+    Kind(
+        name="blip_nlvr",
+        architecture="BlipForNlvr",
+        module="harness_plugins.families.blip.nlvr_module",
+        mark="cls_head.0.weight",
+        vocabulary="text_encoder.embeddings.word_embeddings.weight",
+        table=f"""{BLIP}
+        cls_head.*    | cls_head.*
+        """,
+        beside=("text_encoder.embeddings.position_ids",),
     ),
     Kind(
         name="blip_vqa",

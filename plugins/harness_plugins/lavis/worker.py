@@ -256,7 +256,7 @@ def _vision_sizes(vision: Config) -> dict[str, Any]:
 
 
 def build_blip(config: Config, folder: Path, *, kind: str) -> Any:
-    """The three BLIPs, of a vision tower and one or two BERTs."""
+    """The four BLIPs, of a vision tower and one or two BERTs."""
     from lavis.models.blip_models.blip import BlipBase
     from lavis.models.med import BertConfig, XBertEncoder, XBertLMHeadDecoder
     from lavis.models.vit import VisionTransformerEncoder
@@ -269,6 +269,11 @@ def build_blip(config: Config, folder: Path, *, kind: str) -> Any:
     bert = BertConfig(**{k: v for k, v in text.items() if k not in ("dtype", "model_type")})
     bert.encoder_width, bert.add_cross_attention = text["encoder_hidden_size"], True
     bert.add_type_embeddings, bert.is_decoder = False, False
+    if kind == "blip_nlvr":
+        from lavis.models.blip_models.blip_nlvr import BlipNLVR
+        from lavis.models.blip_models.nlvr_encoder import BertModel
+
+        return BlipNLVR(vision, BertModel(bert, add_pooling_layer=False), config["num_labels"])
     encoder = partial(XBertEncoder, config=bert, add_pooling_layer=False)
     decoder = partial(XBertLMHeadDecoder, config=bert)
     if kind == "blip_vqa":
@@ -290,7 +295,7 @@ BUILDERS: dict[str, Callable[[Config, Path], Any]] = {
     "blip2": build_blip2,
     **{
         kind: partial(build_blip, kind=kind)
-        for kind in ("blip_vqa", "blip_caption", "blip_image_text_matching")
+        for kind in ("blip_vqa", "blip_caption", "blip_image_text_matching", "blip_nlvr")
     },
 }
 
