@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -22,10 +22,17 @@ HEADS: dict[str, dict[str, Any]] = {
 GIVEN = {"blip2_t5": {k: HEADS[k] for k in ("vision_config", "qformer_config")}}
 
 
-def random_state(name: str) -> State:
-    """A checkpoint as LAVIS would save it, with its copies and counters."""
+def random_state(name: str, *, is_even: bool = False) -> State:
+    """A checkpoint as LAVIS would save it, with its copies and counters.
+
+    Args:
+        is_even: Whether images are seen as wide as texts are read, which LAVIS's BLIP for questions
+            needs to run.
+    """
     generator = torch.Generator().manual_seed(0)
-    state = {n: torch.randn(s, generator=generator) for n, s in SHAPES[name].items()}
+    sizes = {24: 16, 72: 48} if is_even else {}
+    shapes = {n: [sizes.get(side, side) for side in s] for n, s in SHAPES[name].items()}
+    state = {n: torch.randn(s, generator=generator) for n, s in shapes.items()}
     kind = kind_of(state)
     assert kind is not None
     for copy, source in kind.copied.items():
@@ -38,11 +45,20 @@ def random_state(name: str) -> State:
     return state
 
 
-def save_word_list(folder: Path) -> None:
-    """Twelve words; "\\n" is one, and BERT's own tokens are there."""
+def save_word_list(folder: Path, *, brackets: bool = False) -> None:
+    """Twelve words; "\\n" is one, and BERT's own tokens are there.
+
+    Args:
+        brackets: Whether a text stands between [CLS] and [SEP], as BERT reads it.
+    """
     words = "[PAD] </s> [CLS] [SEP] [UNK] a b c d e f \n".split(" ")
     made = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
+    if brackets:
+        ends = [(end, made.token_to_id(end)) for end in ("[CLS]", "[SEP]")]
+        made.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", special_tokens=ends
+        )
     PreTrainedTokenizerFast(
         tokenizer_object=made,
         pad_token="[PAD]",

@@ -17,7 +17,8 @@ CAPTION = Generation(num_beams=5, max_new_tokens=30, min_length=8, length_penalt
 BLIP_QUESTION_PROMPT = "{}"
 BLIP_CAPTION_PROMPT = "a picture of "
 BLIP_ANSWER = Generation(num_beams=3, max_new_tokens=10, min_length=1)
-BLIP_CAPTION = Generation(num_beams=3, max_new_tokens=20, min_length=5)
+#: LAVIS says 20 with the prompt's four tokens.
+BLIP_CAPTION = Generation(num_beams=3, max_new_tokens=16, min_length=5)
 
 INSTRUCTBLIP_CAPTION_PROMPT = "A short image description: "
 #: BLIP's answers to VQAv2's questions: ranked, 128 of the listed ones read to their end.
@@ -44,7 +45,13 @@ def captions(name: str, prompt: str) -> tuple[Profile, ...]:
     """How captions are asked for, under that profile name; `prompt` is BLIP-2's."""
     return (
         Profile(name=name, prompt=prompt, generation=CAPTION),
-        Profile(name=name, family="blip", prompt=BLIP_CAPTION_PROMPT, generation=BLIP_CAPTION),
+        Profile(
+            name=name,
+            version=2,
+            family="blip",
+            prompt=BLIP_CAPTION_PROMPT,
+            generation=BLIP_CAPTION,
+        ),
         Profile(
             name=name,
             family="instructblip",
@@ -60,6 +67,7 @@ def captions(name: str, prompt: str) -> tuple[Profile, ...]:
         ),
         Profile(
             name=f"{name}-384",
+            version=2,
             family="blip",
             prompt=BLIP_CAPTION_PROMPT,
             generation=BLIP_CAPTION,

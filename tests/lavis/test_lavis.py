@@ -3,6 +3,7 @@
 Run by `tox -e lavis`, which makes the environment; elsewhere ``HARNESS_LAVIS`` says where one is.
 """
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 from harness.backend_audit import audit_backend
 from harness.cli import run_command
 from harness.model import Model, load_model
-from harness.plugin import DataError, Generates, Generation, ModelSpec
+from harness.plugin import DataError, Generates, Generation, ModelSpec, Ranks
 from harness.plugin.manager import Plugins
 from harness.spec import parse_spec
 from harness.store import Store
@@ -26,8 +27,11 @@ from harness_plugins.lavis.environment import python_of
 from harness_plugins.lavis.folders import export_checkpoint, import_checkpoint
 from harness_plugins.lavis.names import KINDS
 from tests.conformance.reference_blip2 import ReferenceBlip2
-from tests.lavis_checkpoints import GIVEN, HEADS, random_state
+from tests.lavis_checkpoints import GIVEN, HEADS, random_state, save_word_list
 from tests.tiny import SIDE, make_samples, save_tokenizer
+
+#: Biases of a decoder's tokens: words or [SEP] rather than the other brackets.
+SAYS_WORDS = torch.tensor([-20.0, -20, -20, 0, -20, 0, 0, 0, 0, 0, 0, 0, -20, -20])
 
 pytestmark = pytest.mark.lavis
 
@@ -96,6 +100,59 @@ def test_the_tiny_blip2_answers_alike_dense_and_pruned(model: Model, tmp_path: P
             weight[weight.abs() < weight.abs().median()] = 0
     assert losses[0] != losses[1]
     assert any(text for batch in texts for text in batch)
+
+
+@pytest.fixture(scope="module", params=["blip_caption", "blip_vqa"])
+def blip(
+    request: pytest.FixtureRequest,
+    environment: Path,
+    plugins: Plugins,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[str, Model]:
+    """A tiny BLIP, imported from a checkpoint of LAVIS, with LAVIS beside it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    save_word_list(folder / "words", brackets=True)
+    state = random_state(request.param, is_even=True)
+    for name, tensor in state.items():
+        if name.endswith(".bias"):  # so that texts depend on the image
+            tensor.zero_()
+    for name in ("bias", "decoder.bias"):
+        state[f"text_decoder.cls.predictions.{name}"] = SAYS_WORDS
+    torch.save(state, folder / "lavis.pth")
+    import_checkpoint(
+        [folder / "lavis.pth"], folder / "ours", tokenizer=folder / "words", given=HEADS
+    )
+    return request.param, load_model(spec_of(folder / "ours", environment), plugins)
+
+
+def test_blip_answers_alike(blip: tuple[str, Model], tmp_path: Path) -> None:
+    kind, model = blip
+    family, backend = model.loaded, model.backend
+    assert isinstance(family, Generates)
+    assert isinstance(backend, Generates)
+    assert backend is not None
+    samples = make_samples(kind, tmp_path, 6)
+    samples[:2] = [dataclasses.replace(samples[0], prompt=prompt) for prompt in ("a b c", "")]
+    backend.take_weights()
+
+    with torch.no_grad():
+        ours = [float(family.loss(family.collate([sample]))) for sample in samples]
+        assert backend.losses(samples) == pytest.approx(ours, rel=1e-5)
+        texts = []
+        for generation in (
+            Generation(),
+            Generation(num_beams=5, length_penalty=-1.0),
+            Generation(num_beams=3, max_new_tokens=8, min_length=6),
+        ):
+            texts += backend.generate(samples, generation)
+            assert texts[-6:] == family.generate(samples, generation)
+    assert len(set(texts)) > 2
+    assert isinstance(backend, Ranks) == (kind == "blip_vqa") == isinstance(family, Ranks)
+    if isinstance(family, Ranks):
+        assert isinstance(backend, Ranks)
+        answers = ["a", "a b", "b c", "c", "d e f", "f"]
+        theirs = backend.rank(samples, answers, tried=4)
+        assert theirs == family.rank(samples, answers, tried=4)
 
 
 def test_the_mini_blip2_passes_the_audit(environment: Path, plugins: Plugins, cache: Path) -> None:

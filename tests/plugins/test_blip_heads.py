@@ -4,14 +4,15 @@ import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from harness.errors import InputError
 from harness.model import Model
-from harness.plugin import Judges
+from harness.plugin import Generation, Judges
 from tests.tiny import make_samples
 
 MakeModel = Callable[[str], Model]
@@ -87,3 +88,39 @@ def test_a_verdict_to_learn_from_is_yes_or_no(tiny_model: MakeModel, tmp_path: P
 
     with pytest.raises(InputError, match="sample 0 has target 'true', not yes or no; nlvr2-train"):
         tiny_model("blip_nlvr").loaded.collate([dataclasses.replace(sample, target="true")])
+
+
+@pytest.mark.parametrize("prompt", ["", "a b c"])
+def test_beams_are_divided_by_a_length_with_the_prompt(
+    prompt: str, tiny_model: MakeModel, tmp_path: Path
+) -> None:
+    """Beams for all texts of two tokens: the best is found by trying them all.
+
+    At 0.3 behind a prompt it would be another, if the prompt did not count.
+    """
+    loaded: Any = tiny_model("blip_caption").loaded
+    sample = dataclasses.replace(make_samples("blip_caption", tmp_path, 1)[0], prompt=prompt)
+    start, end = loaded._prompt_ids(sample), loaded._text.sep_token_id
+    seen = loaded.module.vision_model(loaded._pixels([sample])).last_hidden_state
+
+    @torch.no_grad()
+    def next_scores(ids: list[int]) -> Tensor:
+        logits = loaded.module.text_decoder(torch.tensor([ids]), encoder_hidden_states=seen).logits
+        scores: Tensor = logits[0, -1].log_softmax(dim=0)
+        return scores
+
+    first = next_scores(start)
+    texts = {(end,): (float(first[end]), len(start))}
+    for word in set(range(len(first))) - {end}:
+        second = next_scores([*start, word])
+        for other in range(len(first)):
+            total = float(first[word] + second[other])
+            texts[word, other] = (total, len(start) + 1)
+
+    for penalty in (-1.0, 0.3, 1.0):
+        best = max(texts, key=lambda ids: texts[ids][0] / texts[ids][1] ** penalty)
+        generation = Generation(
+            num_beams=len(first), max_new_tokens=2, length_penalty=penalty, min_length=0
+        )
+        [made] = loaded.generate([sample], generation)
+        assert made == loaded._tokenizer.decode(best, skip_special_tokens=True).strip(), penalty

@@ -40,9 +40,9 @@ class Lavis:
     def start(
         self, model: LoadedModel, folder: str, spec: ModelSpec, environment: Path
     ) -> Answering:
-        from harness_plugins.lavis.answering import LavisAnswering
+        from harness_plugins.lavis.answering import start_answering
 
-        return LavisAnswering(model, folder, spec, environment)
+        return start_answering(model, folder, spec, environment)
 
 
 @hookimpl

@@ -21,23 +21,39 @@ from harness.plugin import (
     Sample,
     read_shown,
 )
-from harness_plugins.lavis import worker
 from harness_plugins.lavis.checkpoint import separate
 from harness_plugins.lavis.convert import to_lavis
 from harness_plugins.lavis.environment import python_of
 from harness_plugins.lavis.names import Kind, kind_of_folder
+from harness_plugins.lavis.worker.asking import ASKED
 from harness_plugins.pretrained import load_tokenizer, target_text
 
-ANSWERED_KINDS = ("blip2_t5",)
 BICUBIC = 3
+#: The worker is a package of its own in the folder of this file.
+RUN_WORKER = "import sys; sys.path.append(sys.argv[1]); from worker import main; main()"
+
+
+def start_answering(
+    model: LoadedModel, folder: str, spec: ModelSpec, environment: Path
+) -> "LavisAnswering":
+    """LAVIS at work on a model.
+
+    Raises:
+        InputError: LAVIS has no such model, cannot prepare its images, or is not there.
+    """
+    kind = _kind(model, spec)
+    made = LavisRanking if kind.name == "blip_vqa" else LavisAnswering
+    return made(model, kind, folder, spec, environment)
 
 
 class LavisAnswering:
     """Generates texts, and gives losses, with the live weights of a model."""
 
-    def __init__(self, model: LoadedModel, folder: str, spec: ModelSpec, environment: Path) -> None:
+    def __init__(
+        self, model: LoadedModel, kind: Kind, folder: str, spec: ModelSpec, environment: Path
+    ) -> None:
         self._module = model.module
-        self._kind = _kind(model, spec)
+        self._kind = kind
         files = model.files()
         python = python_of(environment)
         place = Path(tempfile.mkdtemp(prefix="harness-lavis-"))
@@ -84,13 +100,27 @@ class LavisAnswering:
             float(
                 self._process.ask(
                     "loss",
-                    images=shown_files([sample], self._weights.parent),
-                    prompts=[sample.prompt],
-                    targets=[target_text(sample)],
+                    image=shown_files([sample], self._weights.parent)[0],
+                    prompt=sample.prompt,
+                    target=target_text(sample),
                 )["loss"]
             )
             for sample in samples
         ]
+
+
+class LavisRanking(LavisAnswering):
+    """BLIP, which also ranks given answers."""
+
+    def rank(self, samples: Sequence[Sample], answers: Sequence[str], *, tried: int) -> list[str]:
+        answer = self._process.ask(
+            "rank",
+            images=shown_files(samples, self._weights.parent),
+            prompts=[sample.prompt for sample in samples],
+            answers=list(answers),
+            tried=tried,
+        )
+        return list(answer["texts"])
 
 
 class Process:
@@ -100,7 +130,7 @@ class Process:
         self._errors = errors
         with errors.open("w", encoding="utf-8") as stream:
             process = subprocess.Popen(
-                [str(python), "-I", str(worker.__file__)],
+                [str(python), "-I", "-c", RUN_WORKER, str(Path(__file__).parent)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
@@ -144,9 +174,9 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 def _kind(model: LoadedModel, spec: ModelSpec) -> Kind:
     kind = kind_of_folder(type(model.module).__name__, model.module.state_dict())
-    if kind is None or kind.name not in ANSWERED_KINDS:
+    if kind is None or kind.name not in ASKED:
         raise InputError(
-            f"model {spec.name}: LAVIS answers for {', '.join(ANSWERED_KINDS)} only, this is a "
+            f"model {spec.name}: LAVIS answers for {', '.join(ASKED)} only, this is a "
             f"{kind.name if kind else type(model.module).__name__}"
         )
     return kind

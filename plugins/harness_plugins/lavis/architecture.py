@@ -20,6 +20,8 @@ Sections = Mapping[str, Mapping[str, Any]]
 
 EVA_HEAD, BERT_HEAD = 88, 64
 VISION_BLOCK = "vision_model.encoder.layers.0."
+#: Of the labels, in the loss of BLIP's text decoder (lavis/models/med.py).
+SMOOTHING = 0.1
 #: OPT's position table starts with two unused rows.
 OPT_OFFSET = 2
 
@@ -189,4 +191,5 @@ def _bert(shapes: Shapes) -> Config:
         "encoder_hidden_size": shapes[key][1],
         "projection_dim": shapes.get("text_proj.weight", (256,))[0],
         "hidden_act": "gelu",
+        "label_smoothing": SMOOTHING,
     }

@@ -1,6 +1,6 @@
 """``BlipForConditionalGeneration``: the text decoder goes on from the prompt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,17 +47,41 @@ class BlipCaptioner(Blip):
         return {"language-decoder": batch["attention_mask"].bool()}
 
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
-        # The model's generate overwrites the first id with [DEC] and drops the last one.
-        ids = [[*self._prompt_ids(sample), self._text.sep_token_id] for sample in samples]
+        """As BLIP's authors generate: the prompt counts in the length that beams are divided by.
 
-        def run(rows: list[int], batch_ids: Tensor) -> Tensor:
+        transformers divides by what follows the prompt. So nothing but [DEC] is the prompt here,
+        and the words are the only ones allowed where they stand.
+        """
+        prompts = [self._prompt_ids(sample)[1:] for sample in samples]
+
+        def run(rows: list[int], words: Tensor) -> Tensor:
+            # The model's generate overwrites the first id with [DEC] and drops the last one.
+            start = torch.full((len(rows), 2), self._text.sep_token_id, device=self.device)
+            lengths = {"max_new_tokens": words.shape[1] + generation.max_new_tokens}
             made: Tensor = self._model.generate(
                 pixel_values=self._pixels([samples[row] for row in rows]),
-                input_ids=batch_ids,
-                attention_mask=torch.ones_like(batch_ids),
+                input_ids=start,
+                attention_mask=torch.ones_like(start),
+                logits_processor=[_only(words.repeat_interleave(generation.num_beams, dim=0))],
                 **self._positions,
-                **generation_arguments(generation),
+                **generation_arguments(generation) | lengths,
             )
-            return made[:, batch_ids.shape[1] - 1 :]
+            return made[:, 1 + words.shape[1] :]
 
-        return decoded(ids, run, self._tokenizer, self.device)
+        return decoded(prompts, run, self._tokenizer, self.device)
+
+
+def _only(words: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """Of the log-probabilities of next tokens, those of the words (rows, seq), which cost nothing.
+
+    Behind the words all tokens are free.
+    """
+
+    def processed(ids: Tensor, scores: Tensor) -> Tensor:
+        place = ids.shape[1] - 1
+        if place >= words.shape[1]:
+            return scores
+        allowed = torch.full_like(scores, -torch.inf)
+        return allowed.scatter(1, words[:, place : place + 1], 0.0)
+
+    return processed

@@ -1,15 +1,11 @@
-"""Unmodified LAVIS in a process of its own: JSON lines in, JSON lines out.
+"""LAVIS's own classes in the sizes of our config.
 
-Run by the Python of the environment that `harness lavis setup` made; it imports nothing of ours.
-LAVIS's classes are built by their own constructors, in the sizes of our config. What these would
-download (EVA-CLIP, BERT, T5) comes from the config and the model's folder instead.
+What their constructors would download (EVA-CLIP, BERT, T5) comes from the config and the model's
+folder instead.
 """
 
 import json
-import os
-import sys
-import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,116 +14,6 @@ import torch
 
 Config = Mapping[str, Any]
 LONGEST_TEXT = 512
-
-
-def main() -> None:
-    """Answer until the input ends; what libraries print goes to the error stream."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    worker = Worker()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(worker, request.pop("do"))(**request)
-        except Exception as error:
-            reason = str(error).strip().partition("\n")[0]
-            answer = {"error": f"{type(error).__name__}: {reason}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-
-
-def admit_cpu_torchvision() -> None:
-    """Import torchvision although its operators are missing, if nothing else is wrong with it.
-
-    Wheels of torchvision from the package index are linked against CUDA; beside a CPU build of
-    torch their operators do not register, and the module that describes them fails. Nothing here
-    uses these operators.
-    """
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-        for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        described = "torchvision._meta_registrations"
-        sys.modules[described] = types.ModuleType(described)
-
-
-class Worker:
-    """One model; a public method is a request."""
-
-    def __init__(self) -> None:
-        self.model: Any = None
-        self.prepare: Any = None
-
-    def build(
-        self, kind: str, config: Config, folder: str, images: Config, device: str
-    ) -> dict[str, Any]:
-        """Build a model without weights of its own; `folder` has its tokenizer."""
-        admit_cpu_torchvision()
-        from importlib.metadata import version
-
-        from lavis.processors.blip_processors import BlipImageEvalProcessor
-
-        builder = BUILDERS.get(kind)
-        if builder is None:
-            raise ValueError(f"no builder for {kind}")
-        torch.manual_seed(0)
-        self.model = builder(config, Path(folder)).float().eval().to(device)
-        self.prepare = BlipImageEvalProcessor(images["side"], images["mean"], images["std"])
-        return {"versions": {n: version(n) for n in ("salesforce-lavis", "transformers", "torch")}}
-
-    def load(self, weights: str) -> dict[str, Any]:
-        """Give the model the weights of a safetensors file."""
-        from safetensors.torch import load_file
-
-        state = load_file(weights)
-        found = self.model.load_state_dict(
-            {
-                name: tensor.float() if tensor.is_floating_point() else tensor
-                for name, tensor in state.items()
-            },
-            strict=False,
-        )
-        return {"missing": found.missing_keys, "unexpected": found.unexpected_keys}
-
-    def shapes(self) -> dict[str, Any]:
-        """Name -> shape of all that the model saves."""
-        return {name: list(tensor.shape) for name, tensor in self.model.state_dict().items()}
-
-    @torch.no_grad()
-    def generate(
-        self, images: Sequence[str], prompts: Sequence[str], generation: Config
-    ) -> dict[str, Any]:
-        texts = self.model.generate(
-            {"image": self._pixels(images), "prompt": list(prompts)},
-            num_beams=generation["num_beams"],
-            max_length=generation["max_new_tokens"],
-            min_length=generation["min_length"],
-            length_penalty=generation["length_penalty"],
-        )
-        return {"texts": [text.strip() for text in texts]}
-
-    @torch.no_grad()
-    def loss(
-        self, images: Sequence[str], prompts: Sequence[str], targets: Sequence[str]
-    ) -> dict[str, Any]:
-        batch = {
-            "image": self._pixels(images),
-            "text_input": list(prompts),
-            "text_output": list(targets),
-        }
-        return {"loss": float(self.model(batch)["loss"])}
-
-    def _pixels(self, paths: Sequence[str]) -> torch.Tensor:
-        from PIL import Image
-
-        pixels = []
-        for path in paths:
-            with Image.open(path) as image:
-                pixels.append(self.prepare(image.convert("RGB")))
-        return torch.stack(pixels).to(self.model.device)
 
 
 class Local:
@@ -273,17 +159,17 @@ def build_blip(config: Config, folder: Path, *, kind: str) -> Any:
         from lavis.models.blip_models.blip_nlvr import BlipNLVR
         from lavis.models.blip_models.nlvr_encoder import BertModel
 
-        return BlipNLVR(vision, BertModel(bert, add_pooling_layer=False), config["num_labels"])
+        return BlipNLVR(vision, BertModel(bert, add_pooling_layer=False), len(config["id2label"]))
     encoder = partial(XBertEncoder, config=bert, add_pooling_layer=False)
     decoder = partial(XBertLMHeadDecoder, config=bert)
     if kind == "blip_vqa":
         from lavis.models.blip_models.blip_vqa import BlipVQA
 
-        return BlipVQA(vision, encoder(), decoder())
+        return BlipVQA(vision, encoder(), decoder(), max_txt_len=LONGEST_TEXT)
     if kind == "blip_caption":
         from lavis.models.blip_models.blip_caption import BlipCaption
 
-        return BlipCaption(vision, decoder(), prompt="")
+        return BlipCaption(vision, decoder(), prompt="", max_txt_len=LONGEST_TEXT)
     from lavis.models.blip_models.blip_image_text_matching import BlipITM
 
     return BlipITM(vision, encoder(), embed_dim=config["image_text_hidden_size"])
@@ -298,6 +184,3 @@ BUILDERS: dict[str, Callable[[Config, Path], Any]] = {
         for kind in ("blip_vqa", "blip_caption", "blip_image_text_matching", "blip_nlvr")
     },
 }
-
-if __name__ == "__main__":
-    main()
