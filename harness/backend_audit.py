@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from harness.calibration import draw_calibration
 from harness.errors import InputError
 from harness.model import Model, load_model
-from harness.plugin import Generates, Generation, Sample
+from harness.plugin import Generates, Generation, Judges, Sample
 from harness.plugin.manager import Plugins
 from harness.spec import RunSpec
 
+Say = Callable[[Sequence[Sample]], list[str]]
 #: Two implementations in float32 add up in other orders.
 TOLERANCE = 1e-4
 GENERATIONS = {
@@ -41,7 +43,7 @@ class LossAudit:
 
 @dataclass(frozen=True, kw_only=True)
 class TextAudit:
-    """Texts that were generated in the same way."""
+    """Texts that were generated in the same way, or verdicts."""
 
     generation: str
     samples: int
@@ -80,8 +82,8 @@ def audit_backend(spec: RunSpec, plugins: Plugins) -> BackendAudit:
         backend=model.backend.label,
         losses=_audit_losses(model, samples, model.backend.losses(samples)),
         texts=tuple(
-            _audit_texts(model, samples, name, generation, spec.batch_size)
-            for name, generation in GENERATIONS.items()
+            _audit_texts(samples, name, ours, theirs, spec.batch_size)
+            for name, ours, theirs in _ways_to_say(model)
         ),
     )
 
@@ -97,23 +99,31 @@ def _audit_losses(model: Model, samples: Sequence[Sample], theirs: Sequence[floa
     )
 
 
-def _audit_texts(
-    model: Model, samples: Sequence[Sample], name: str, generation: Generation, size: int
-) -> TextAudit:
+def _ways_to_say(model: Model) -> Iterator[tuple[str, Say, Say]]:
+    """How the family and the backend can both be asked for texts, or for verdicts."""
     family, backend = model.loaded, model.backend
-    assert isinstance(family, Generates)
-    assert isinstance(backend, Generates)
-    different = []
-    with torch.no_grad():
-        for start in range(0, len(samples), size):
-            batch = samples[start : start + size]
-            pairs = zip(
-                batch,
-                family.generate(batch, generation),
-                backend.generate(batch, generation),
-                strict=True,
+    if isinstance(family, Generates) and isinstance(backend, Generates):
+        for name, generation in GENERATIONS.items():
+            yield (
+                name,
+                partial(family.generate, generation=generation),
+                partial(backend.generate, generation=generation),
             )
-            different += [
-                (sample.id, ours, theirs) for sample, ours, theirs in pairs if ours != theirs
-            ]
+    if isinstance(family, Judges) and isinstance(backend, Judges):
+        yield "verdicts", partial(_verdicts, family), partial(_verdicts, backend)
+
+
+def _verdicts(judge: Judges, samples: Sequence[Sample]) -> list[str]:
+    return [str(verdict) for verdict in judge.judge(samples)]
+
+
+@torch.no_grad()
+def _audit_texts(
+    samples: Sequence[Sample], name: str, ours: Say, theirs: Say, size: int
+) -> TextAudit:
+    different = []
+    for start in range(0, len(samples), size):
+        batch = samples[start : start + size]
+        triples = zip(batch, ours(batch), theirs(batch), strict=True)
+        different += [(sample.id, one, other) for sample, one, other in triples if one != other]
     return TextAudit(generation=name, samples=len(samples), different=tuple(different))

@@ -24,6 +24,7 @@ INSTRUCTBLIP_CAPTION_PROMPT = "A short image description: "
 #: BLIP's answers to VQAv2's questions: ranked, 128 of the listed ones read to their end.
 RANKED_ANSWERS = Profile(
     name="lavis-rank-480",
+    version=2,
     needs=("rank",),
     family="blip",
     prompt=BLIP_QUESTION_PROMPT,

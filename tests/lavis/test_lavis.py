@@ -6,6 +6,7 @@ Run by `tox -e lavis`, which makes the environment; elsewhere ``HARNESS_LAVIS`` 
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from safetensors.torch import save_file
 from harness.backend_audit import audit_backend
 from harness.cli import run_command
 from harness.model import Model, load_model
-from harness.plugin import DataError, Generates, Generation, ModelSpec, Ranks
+from harness.plugin import DataError, Generates, Generation, Judges, ModelSpec, Ranks
 from harness.plugin.manager import Plugins
 from harness.spec import parse_spec
 from harness.store import Store
@@ -31,6 +32,7 @@ from tests.lavis_checkpoints import GIVEN, HEADS, random_state, save_word_list
 from tests.tiny import SIDE, make_samples, save_tokenizer
 
 #: Biases of a decoder's tokens: words or [SEP] rather than the other brackets.
+SPOKEN = [f"text_decoder.cls.predictions.{name}" for name in ("bias", "decoder.bias")]
 SAYS_WORDS = torch.tensor([-20.0, -20, -20, 0, -20, 0, 0, 0, 0, 0, 0, 0, -20, -20])
 
 pytestmark = pytest.mark.lavis
@@ -102,31 +104,57 @@ def test_the_tiny_blip2_answers_alike_dense_and_pruned(model: Model, tmp_path: P
     assert any(text for batch in texts for text in batch)
 
 
-@pytest.fixture(scope="module", params=["blip_caption", "blip_vqa"])
-def blip(
-    request: pytest.FixtureRequest,
-    environment: Path,
-    plugins: Plugins,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Model]:
+Blip = Callable[[str], Model]
+
+
+@pytest.fixture
+def blip(environment: Path, plugins: Plugins, tmp_path: Path) -> Blip:
     """A tiny BLIP, imported from a checkpoint of LAVIS, with LAVIS beside it."""
-    folder = tmp_path_factory.mktemp(request.param)
-    save_word_list(folder / "words", brackets=True)
-    state = random_state(request.param, is_even=True)
-    for name, tensor in state.items():
-        if name.endswith(".bias"):  # so that texts depend on the image
-            tensor.zero_()
-    for name in ("bias", "decoder.bias"):
-        state[f"text_decoder.cls.predictions.{name}"] = SAYS_WORDS
-    torch.save(state, folder / "lavis.pth")
-    import_checkpoint(
-        [folder / "lavis.pth"], folder / "ours", tokenizer=folder / "words", given=HEADS
-    )
-    return request.param, load_model(spec_of(folder / "ours", environment), plugins)
+
+    def make(kind: str) -> Model:
+        save_word_list(tmp_path / "words", brackets=True)
+        state = random_state(kind, is_even=True)
+        for name, tensor in state.items():
+            if name.endswith(".bias"):  # so that texts depend on the image
+                tensor.zero_()
+            if name in SPOKEN:
+                tensor.copy_(SAYS_WORDS)
+        torch.save(state, tmp_path / "lavis.pth")
+        import_checkpoint(
+            [tmp_path / "lavis.pth"], tmp_path / "ours", tokenizer=tmp_path / "words", given=HEADS
+        )
+        return load_model(spec_of(tmp_path / "ours", environment), plugins)
+
+    return make
 
 
-def test_blip_answers_alike(blip: tuple[str, Model], tmp_path: Path) -> None:
-    kind, model = blip
+def test_blip_judges_alike(blip: Blip, tmp_path: Path) -> None:
+    model = blip("blip_nlvr")
+    family, backend = model.loaded, model.backend
+    assert isinstance(family, Judges)
+    assert isinstance(backend, Judges)
+    assert not isinstance(backend, Generates)
+    assert backend is not None
+    samples = make_samples("blip_nlvr", tmp_path, 6)
+    samples[0] = dataclasses.replace(samples[0], prompt="a b c")
+    backend.take_weights()
+
+    with torch.no_grad():
+        ours = [float(family.loss(family.collate([sample]))) for sample in samples]
+    assert backend.losses(samples) == pytest.approx(ours, rel=1e-5)
+    asked = [  # a text is longer than another, and verdicts differ
+        dataclasses.replace(sample, prompt=prompt)
+        for sample in samples
+        for prompt in ("a", "b c", "d e f")
+    ]
+    verdicts = backend.judge(asked)
+    assert verdicts == family.judge(asked)
+    assert len(set(verdicts)) == 2
+
+
+@pytest.mark.parametrize("kind", ["blip_caption", "blip_vqa"])
+def test_blip_answers_alike(kind: str, blip: Blip, tmp_path: Path) -> None:
+    model = blip(kind)
     family, backend = model.loaded, model.backend
     assert isinstance(family, Generates)
     assert isinstance(backend, Generates)

@@ -17,6 +17,7 @@ from harness.plugin.manager import Plugins, load_plugins
 from harness.plugin.registry import Origin, Provider
 from harness.spec import RunSpec, parse_spec
 from harness.store import Store
+from harness_plugins.families.blip2.generation import Blip2
 from tests.end_to_end.worlds import image_folder, vit_spec
 
 TinyFolder = Callable[[str], Path]
@@ -143,7 +144,7 @@ def test_an_audit_finds_other_losses_and_other_texts(
     captions: RunSpec, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Writer, "losses", lambda _, samples: [1.5] * len(samples))
-    monkeypatch.setattr(Writer, "generate", lambda _, samples, __: ["else"] * len(samples))
+    monkeypatch.setattr(Writer, "generate", lambda _, samples, **__: ["else"] * len(samples))
 
     audit = audit_backend(captions, plugins)
 
@@ -152,6 +153,19 @@ def test_an_audit_finds_other_losses_and_other_texts(
     assert audit.losses.theirs == 1.5
     assert all(len(text.different) == 6 for text in audit.texts)
     assert audit.texts[0].different[0][2] == "else"
+
+
+def test_judges_are_compared_by_their_verdicts(
+    captions: RunSpec, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A family and a backend that both judge; the backend says no to everything."""
+    monkeypatch.setattr(Blip2, "judge", lambda _, samples: [True] * len(samples), raising=False)
+    monkeypatch.setattr(Writer, "judge", lambda _, samples: [False] * len(samples), raising=False)
+
+    *_, verdicts = audit_backend(captions, plugins).texts
+
+    assert (verdicts.generation, verdicts.samples) == ("verdicts", 6)
+    assert [(ours, theirs) for _, ours, theirs in verdicts.different] == [("True", "False")] * 6
 
 
 def test_an_audit_needs_a_backend(captions: RunSpec, plugins: Plugins) -> None:

@@ -1,5 +1,6 @@
 """LAVIS answering for a model of ours: requests and answers as JSON lines, weights as a file."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -25,7 +26,6 @@ from harness_plugins.lavis.checkpoint import separate
 from harness_plugins.lavis.convert import to_lavis
 from harness_plugins.lavis.environment import python_of
 from harness_plugins.lavis.names import Kind, kind_of_folder
-from harness_plugins.lavis.worker.asking import ASKED
 from harness_plugins.pretrained import load_tokenizer, target_text
 
 BICUBIC = 3
@@ -41,13 +41,17 @@ def start_answering(
     Raises:
         InputError: LAVIS has no such model, cannot prepare its images, or is not there.
     """
-    kind = _kind(model, spec)
-    made = LavisRanking if kind.name == "blip_vqa" else LavisAnswering
-    return made(model, kind, folder, spec, environment)
+    kind = kind_of_folder(type(model.module).__name__, model.module.state_dict())
+    if kind is None or kind.name not in ANSWERING:
+        raise InputError(
+            f"model {spec.name}: LAVIS answers for {', '.join(ANSWERING)} only, this is a "
+            f"{kind.name if kind else type(model.module).__name__}"
+        )
+    return ANSWERING[kind.name](model, kind, folder, spec, environment)
 
 
 class LavisAnswering:
-    """Generates texts, and gives losses, with the live weights of a model."""
+    """Gives losses with the live weights of a model."""
 
     def __init__(
         self, model: LoadedModel, kind: Kind, folder: str, spec: ModelSpec, environment: Path
@@ -81,10 +85,34 @@ class LavisAnswering:
             if names:
                 raise RunError(f"LAVIS {what} {len(names)} tensors, first {names[0]}")
 
+    def losses(self, samples: Sequence[Sample]) -> list[float]:
+        return [
+            float(
+                self._process.ask(
+                    "loss",
+                    images=self._files(self._seen(sample)),
+                    prompt=sample.prompt,
+                    target=target_text(sample),
+                )["loss"]
+            )
+            for sample in samples
+        ]
+
+    def _seen(self, sample: Sample) -> list[Sample]:
+        """A sample for each image that the model sees of this one."""
+        return [sample]
+
+    def _files(self, samples: Sequence[Sample]) -> list[str]:
+        return shown_files(samples, self._weights.parent)
+
+
+class LavisGenerating(LavisAnswering):
+    """Says texts."""
+
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
         answer = self._process.ask(
             "generate",
-            images=shown_files(samples, self._weights.parent),
+            images=self._files(samples),
             prompts=[sample.prompt for sample in samples],
             generation={
                 "num_beams": generation.num_beams,
@@ -95,32 +123,47 @@ class LavisAnswering:
         )
         return list(answer["texts"])
 
-    def losses(self, samples: Sequence[Sample]) -> list[float]:
-        return [
-            float(
-                self._process.ask(
-                    "loss",
-                    image=shown_files([sample], self._weights.parent)[0],
-                    prompt=sample.prompt,
-                    target=target_text(sample),
-                )["loss"]
-            )
-            for sample in samples
-        ]
 
-
-class LavisRanking(LavisAnswering):
-    """BLIP, which also ranks given answers."""
+class LavisRanking(LavisGenerating):
+    """Ranks given answers, besides."""
 
     def rank(self, samples: Sequence[Sample], answers: Sequence[str], *, tried: int) -> list[str]:
         answer = self._process.ask(
             "rank",
-            images=shown_files(samples, self._weights.parent),
+            images=self._files(samples),
             prompts=[sample.prompt for sample in samples],
             answers=list(answers),
             tried=tried,
         )
         return list(answer["texts"])
+
+
+class LavisJudging(LavisAnswering):
+    """Says whether texts are true of two images."""
+
+    def judge(self, samples: Sequence[Sample]) -> list[bool]:
+        pairs = [self._seen(sample) for sample in samples]
+        sides = zip(*pairs, strict=True)
+        answer = self._process.ask(
+            "judge",
+            images=self._files([shown for side in sides for shown in side]),
+            prompts=[sample.prompt for sample in samples],
+        )
+        return list(answer["verdicts"])
+
+    def _seen(self, sample: Sample) -> list[Sample]:
+        """The left image and the right one."""
+        first = dataclasses.replace(sample, second_image=None)
+        return [first, dataclasses.replace(first, image=sample.second_image, view=None)]
+
+
+#: How LAVIS answers for each of its models that it answers for.
+ANSWERING = {
+    "blip2_t5": LavisGenerating,
+    "blip_caption": LavisGenerating,
+    "blip_vqa": LavisRanking,
+    "blip_nlvr": LavisJudging,
+}
 
 
 class Process:
@@ -170,16 +213,6 @@ def _end(process: "subprocess.Popen[str]") -> None:
             with suppress(OSError):  # what it was not told yet, it will not be told any more
                 stream.close()
     process.wait()
-
-
-def _kind(model: LoadedModel, spec: ModelSpec) -> Kind:
-    kind = kind_of_folder(type(model.module).__name__, model.module.state_dict())
-    if kind is None or kind.name not in ASKED:
-        raise InputError(
-            f"model {spec.name}: LAVIS answers for {', '.join(ASKED)} only, this is a "
-            f"{kind.name if kind else type(model.module).__name__}"
-        )
-    return kind
 
 
 def _images(settings: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:

@@ -5,10 +5,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from harness.plugin import Batch, Generation, Sample
 from harness_plugins.families.blip.towers import IGNORED, Blip, decoded, text_tower, vision_tower
 from harness_plugins.pretrained import generation_arguments, pad, target_text
+
+#: Of the labels by which BLIP's authors rank answers, whatever the config trains with.
+SMOOTHING = 0.1
 
 
 class BlipAnswerer(Blip):
@@ -108,17 +112,18 @@ class BlipAnswerer(Blip):
         return states
 
     def _answer_losses(self, states: Tensor, mask: Tensor, answers: Mapping[str, Tensor]) -> Tensor:
-        """Loss of each answer to one question, summed over its tokens (answers,)."""
+        """Smoothed loss of each answer to one question, summed over its tokens (answers,)."""
         count = len(answers["input_ids"])
-        labels = answers["input_ids"].masked_fill(answers["attention_mask"] == 0, IGNORED)
-        losses: Tensor = self._model.text_decoder(
+        logits = self._model.text_decoder(
             **answers,
             encoder_hidden_states=states.expand(count, -1, -1),
             encoder_attention_mask=mask.expand(count, -1),
-            labels=labels,
-            reduction="none",
-        ).loss
-        return losses.float()
+        ).logits[:, :-1]
+        labels = answers["input_ids"].masked_fill(answers["attention_mask"] == 0, IGNORED)[:, 1:]
+        losses = cross_entropy(
+            logits.float().transpose(1, 2), labels, reduction="none", label_smoothing=SMOOTHING
+        )
+        return losses.sum(dim=1)
 
 
 def _mask_the_question(

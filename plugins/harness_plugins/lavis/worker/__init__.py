@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .asking import ASKED
+from .asking import GENERATED, LOSSES, verdicts
 from .building import BUILDERS, Config
 
 
@@ -100,12 +100,13 @@ class Worker:
     def generate(
         self, images: Sequence[str], prompts: Sequence[str], generation: Config
     ) -> dict[str, Any]:
-        texts = ASKED[self.kind].generate(self.model, self._pixels(images), prompts, generation)
+        texts = GENERATED[self.kind](self.model, self._pixels(images), prompts, generation)
         return {"texts": [text.strip() for text in texts]}
 
     @torch.no_grad()
-    def loss(self, image: str, prompt: str, target: str) -> dict[str, Any]:
-        loss = ASKED[self.kind].loss(self.model, self._pixels([image]), prompt, target)
+    def loss(self, images: Sequence[str], prompt: str, target: str) -> dict[str, Any]:
+        """Of one sample, which shows one image or two."""
+        loss = LOSSES[self.kind](self.model, self._pixels(images), prompt, target)
         return {"loss": float(loss)}
 
     @torch.no_grad()
@@ -118,6 +119,12 @@ class Worker:
             asked, inference_method="rank", answer_list=list(answers), num_ans_candidates=tried
         )
         return {"texts": texts}
+
+    @torch.no_grad()
+    def judge(self, images: Sequence[str], prompts: Sequence[str]) -> dict[str, Any]:
+        """Whether each prompt is true of its images: all left ones, then all right ones."""
+        found = verdicts(self.model, self._pixels(images), prompts)
+        return {"verdicts": [bool(verdict) for verdict in found]}
 
     def _pixels(self, paths: Sequence[str]) -> torch.Tensor:
         from PIL import Image

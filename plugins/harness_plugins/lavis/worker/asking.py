@@ -2,22 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 Generation = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How one kind of model is asked."""
-
-    generate: Callable[[Any, Tensor, Sequence[str], Generation], Sequence[str]]
-    """Texts to pixels (images, 3, height, width) and prompts."""
-    loss: Callable[[Any, Tensor, str, str], Tensor]
-    """Of one target after one prompt: the mean over the target's tokens."""
 
 
 def say_after_prompts(
@@ -104,8 +94,35 @@ def penalised(decoder: Any, generation: Generation) -> Iterator[None]:
         defaults.length_penalty = before
 
 
-ASKED = {
-    "blip2_t5": Asked(say_after_prompts, prompted_loss),
-    "blip_caption": Asked(caption, caption_loss),
-    "blip_vqa": Asked(answer, answer_loss),
+def verdicts(model: Any, pixels: Tensor, prompts: Sequence[str]) -> Tensor:
+    """LAVIS's classes, 0 = false and 1 = true; all left images stand before all right ones."""
+    return _judged(model, pixels, prompts, torch.zeros(len(prompts)), "predictions").argmax(dim=1)
+
+
+def verdict_loss(model: Any, pixels: Tensor, prompt: str, target: str) -> Tensor:
+    return _judged(model, pixels, [prompt], torch.tensor([int(target == "yes")]), "loss")
+
+
+def _judged(
+    model: Any, pixels: Tensor, prompts: Sequence[str], labels: Tensor, wanted: str
+) -> Tensor:
+    left, right = pixels.chunk(2)
+    batch = {"image0": left, "image1": right, "text_input": list(prompts)}
+    batch["label"] = labels.to(pixels.device)
+    found: Tensor = model(batch, is_train=wanted == "loss")[wanted]
+    return found
+
+
+#: Texts to pixels (images, 3, height, width) and prompts.
+GENERATED: Mapping[str, Callable[[Any, Tensor, Sequence[str], Generation], Sequence[str]]] = {
+    "blip2_t5": say_after_prompts,
+    "blip_caption": caption,
+    "blip_vqa": answer,
+}
+#: Of one target after one prompt: the mean over the target's tokens, or of a verdict.
+LOSSES: Mapping[str, Callable[[Any, Tensor, str, str], Tensor]] = {
+    "blip2_t5": prompted_loss,
+    "blip_caption": caption_loss,
+    "blip_vqa": answer_loss,
+    "blip_nlvr": verdict_loss,
 }
