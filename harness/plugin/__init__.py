@@ -3,6 +3,7 @@
 Importing it loads no torch.
 """
 
+from harness.atomic import new_folder, written_whole
 from harness.errors import (
     CheckpointError,
     DataError,
@@ -173,10 +174,12 @@ __all__ = [
     "hookimpl",
     "image_size",
     "keep_largest",
+    "new_folder",
     "read_image",
     "read_manifest",
     "read_shown",
     "read_widened",
     "split_evenly",
     "tower_targets",
+    "written_whole",
 ]

@@ -1,11 +1,8 @@
-"""Checkpoints as LAVIS writes and reads them, and folders that appear in full or not at all."""
+"""Checkpoints as LAVIS writes and reads them."""
 
 import json
 import pickle
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from harness.plugin import CheckpointError, InputError, read_widened
+from harness.plugin import CheckpointError, InputError, read_widened, written_whole
 from harness_plugins.lavis.names import BARE_VISION, UNUSED_VISION, fits
 
 #: Architecture of a language model's own folder -> where LAVIS's names put it.
@@ -159,32 +156,5 @@ def write_pickle(path: Path, state: StateDict) -> None:
     if path.exists():
         raise InputError(f"{path}: is there already; nothing is overwritten")
     tensors = dict(state.tensors)
-    with _beside(path) as scratch:
-        torch.save({"model": tensors} if state.is_wrapped else tensors, scratch / path.name)
-        (scratch / path.name).rename(path)
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which takes its name when all of it is written.
-
-    Raises:
-        CheckpointError: The folder is there already and not empty.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CheckpointError(f"{folder}: is not empty; nothing is overwritten")
-    with _beside(folder) as scratch:
-        made = scratch / folder.name
-        made.mkdir()
-        yield made
-        made.replace(folder)
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with written_whole(path) as temporary:
+        torch.save({"model": tensors} if state.is_wrapped else tensors, temporary)

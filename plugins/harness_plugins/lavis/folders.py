@@ -14,11 +14,10 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.plugin import CheckpointError, InputError
+from harness.plugin import CheckpointError, InputError, new_folder
 from harness_plugins.lavis.architecture import Sections
 from harness_plugins.lavis.checkpoint import (
     StateDict,
-    new_folder,
     read_config,
     read_folder,
     read_safetensors,
