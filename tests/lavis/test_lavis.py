@@ -17,7 +17,16 @@ from safetensors.torch import save_file
 from harness.backend_audit import audit_backend
 from harness.cli import run_command
 from harness.model import Model, load_model
-from harness.plugin import DataError, Generates, Generation, Judges, ModelSpec, Ranks
+from harness.plugin import (
+    DataError,
+    Embeds,
+    Generates,
+    Generation,
+    Judges,
+    Matches,
+    ModelSpec,
+    Ranks,
+)
 from harness.plugin.manager import Plugins
 from harness.spec import parse_spec
 from harness.store import Store
@@ -150,6 +159,34 @@ def test_blip_judges_alike(blip: Blip, tmp_path: Path) -> None:
     verdicts = backend.judge(asked)
     assert verdicts == family.judge(asked)
     assert len(set(verdicts)) == 2
+
+
+@pytest.mark.parametrize("kind", ["blip2", "blip_image_text_matching"])
+def test_images_and_texts_are_matched_alike(kind: str, blip: Blip, tmp_path: Path) -> None:
+    model = blip(kind)
+    family, backend = model.loaded, model.backend
+    assert isinstance(family, Embeds)
+    assert isinstance(family, Matches)
+    assert isinstance(backend, Embeds)
+    assert isinstance(backend, Matches)
+    assert backend is not None
+    samples = [
+        dataclasses.replace(sample, prompt=text, target=text)
+        for sample in make_samples(kind, tmp_path, 3)
+        for text in ("a", "b c", "d e f")
+    ]
+    backend.take_weights()
+
+    with torch.no_grad():
+        ours = [float(family.loss(family.collate([sample]))) for sample in samples]
+    assert backend.losses(samples) == pytest.approx(ours, rel=1e-4, abs=1e-5)
+    texts = [sample.prompt for sample in samples]
+    for theirs, expected in (
+        (backend.embed_images(samples), family.embed_images(samples)),
+        (backend.embed_texts(texts), family.embed_texts(texts)),
+        (backend.match(samples), family.match(samples)),
+    ):
+        torch.testing.assert_close(theirs, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["blip_caption", "blip_vqa"])

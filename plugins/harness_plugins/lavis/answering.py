@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from harness.plugin import (
     Generation,
@@ -157,12 +158,33 @@ class LavisJudging(LavisAnswering):
         return [first, dataclasses.replace(first, image=sample.second_image, view=None)]
 
 
+class LavisMatching(LavisAnswering):
+    """Embeds images and texts, and reads pairs of them."""
+
+    def embed_images(self, samples: Sequence[Sample]) -> Tensor:
+        return self._told("embed_images", images=self._files(samples))
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        return self._told("embed_texts", texts=list(texts))
+
+    def match(self, samples: Sequence[Sample]) -> Tensor:
+        prompts = [sample.prompt for sample in samples]
+        return self._told("match", images=self._files(samples), prompts=prompts)
+
+    def _told(self, do: str, **request: Any) -> Tensor:
+        answer = self._weights.parent / "answer.safetensors"
+        self._process.ask(do, to=str(answer), **request)
+        return load_file(answer)["answer"]
+
+
 #: How LAVIS answers for each of its models that it answers for.
 ANSWERING = {
     "blip2_t5": LavisGenerating,
     "blip_caption": LavisGenerating,
     "blip_vqa": LavisRanking,
     "blip_nlvr": LavisJudging,
+    "blip2": LavisMatching,
+    "blip_image_text_matching": LavisMatching,
 }
 
 

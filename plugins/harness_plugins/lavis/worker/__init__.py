@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .asking import GENERATED, LOSSES, verdicts
+from .asking import EMBEDDED, GENERATED, LOSSES, MATCHED, verdicts
 from .building import BUILDERS, Config
 
 
@@ -126,6 +126,23 @@ class Worker:
         found = verdicts(self.model, self._pixels(images), prompts)
         return {"verdicts": [bool(verdict) for verdict in found]}
 
+    @torch.no_grad()
+    def embed_images(self, images: Sequence[str], to: str) -> dict[str, Any]:
+        """Write features of images to a safetensors file."""
+        of_images, _ = EMBEDDED[self.kind]
+        return _written(of_images(self.model, self._pixels(images)), to)
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str], to: str) -> dict[str, Any]:
+        _, of_texts = EMBEDDED[self.kind]
+        return _written(of_texts(self.model, texts), to)
+
+    @torch.no_grad()
+    def match(self, images: Sequence[str], prompts: Sequence[str], to: str) -> dict[str, Any]:
+        """Write how well each prompt fits its image."""
+        logits = MATCHED[self.kind](self.model, self._pixels(images), prompts)
+        return _written(logits[:, 1], to)
+
     def _pixels(self, paths: Sequence[str]) -> torch.Tensor:
         from PIL import Image
 
@@ -134,3 +151,10 @@ class Worker:
             with Image.open(path) as image:
                 pixels.append(self.prepare(image.convert("RGB")))
         return torch.stack(pixels).to(self.model.device)
+
+
+def _written(answer: torch.Tensor, to: str) -> dict[str, Any]:
+    from safetensors.torch import save_file
+
+    save_file({"answer": answer.float().cpu().contiguous()}, to)
+    return {}

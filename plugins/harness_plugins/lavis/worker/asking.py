@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
 
 Generation = Mapping[str, Any]
+Match = Callable[[Any, Tensor, Sequence[str]], Tensor]
+#: Of a text that is compared with images, as LAVIS evaluates.
+TEXT_TOKENS = 35
 
 
 def say_after_prompts(
@@ -113,6 +118,57 @@ def _judged(
     return found
 
 
+def pair_logits(model: Any, pixels: Tensor, texts: Sequence[str]) -> Tensor:
+    """Logits (pairs, 2) of "does not fit" and "fits"."""
+    logits: Tensor = model({"image": pixels, "text_input": list(texts)}, match_head="itm")
+    return logits
+
+
+def query_logits(model: Any, pixels: Tensor, texts: Sequence[str]) -> Tensor:
+    """The same of a Q-Former; LAVIS tells only the second, so its head is listened to."""
+    read = _read(model, texts)
+    heard: list[Tensor] = []
+    handle = model.itm_head.register_forward_hook(lambda _head, _inputs, out: heard.append(out))
+    _, seen = model.forward_image(pixels)
+    model.compute_itm(seen, read.input_ids, read.attention_mask)
+    handle.remove()
+    return heard[0].mean(dim=1)
+
+
+def fits_loss(match: Match, model: Any, pixels: Tensor, _prompt: str, target: str) -> Tensor:
+    logits = match(model, pixels, [target])
+    return cross_entropy(logits, torch.ones(1, dtype=torch.long, device=logits.device))
+
+
+def image_features(model: Any, pixels: Tensor) -> Tensor:
+    seen = model.visual_encoder.forward_features(pixels)
+    return normalize(model.vision_proj(seen[:, :1]), dim=-1)
+
+
+def query_features(model: Any, pixels: Tensor) -> Tensor:
+    read, _ = model.forward_image(pixels)
+    return normalize(model.vision_proj(read), dim=-1)
+
+
+def text_features(model: Any, texts: Sequence[str]) -> Tensor:
+    words = _read(model, texts)
+    read = model.text_encoder(
+        words.input_ids, attention_mask=words.attention_mask, return_dict=True, mode="text"
+    ).last_hidden_state
+    return normalize(model.text_proj(read[:, 0]), dim=-1)
+
+
+def queried_text_features(model: Any, texts: Sequence[str]) -> Tensor:
+    return normalize(model.text_proj(model.forward_text(_read(model, texts))), dim=-1)
+
+
+def _read(model: Any, texts: Sequence[str]) -> Any:
+    words = model.tokenizer(
+        list(texts), padding=True, truncation=True, max_length=TEXT_TOKENS, return_tensors="pt"
+    )
+    return words.to(model.device)
+
+
 #: Texts to pixels (images, 3, height, width) and prompts.
 GENERATED: Mapping[str, Callable[[Any, Tensor, Sequence[str], Generation], Sequence[str]]] = {
     "blip2_t5": say_after_prompts,
@@ -125,4 +181,16 @@ LOSSES: Mapping[str, Callable[[Any, Tensor, str, str], Tensor]] = {
     "blip_caption": caption_loss,
     "blip_vqa": answer_loss,
     "blip_nlvr": verdict_loss,
+    "blip2": partial(fits_loss, query_logits),
+    "blip_image_text_matching": partial(fits_loss, pair_logits),
+}
+#: Features of images, (images, queries, dim), and of texts, (texts, dim), all of unit length.
+EMBEDDED: Mapping[str, tuple[Callable[[Any, Tensor], Tensor], Callable[[Any, Any], Tensor]]] = {
+    "blip2": (query_features, queried_text_features),
+    "blip_image_text_matching": (image_features, text_features),
+}
+#: Logits (pairs, 2) of images and texts.
+MATCHED: Mapping[str, Match] = {
+    "blip2": query_logits,
+    "blip_image_text_matching": pair_logits,
 }
