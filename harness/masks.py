@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import VerificationError
+from harness.heap import trim
 from harness.model import Model, group_layers
 from harness.plugin import Granularity, LayerInfo
 from harness.record import GroupSparsity, SparsityReport
@@ -84,6 +85,7 @@ def verify(
                 f"{layer.name}: {counts[layer.name]} weights are kept, "
                 f"the budget says {budget[layer.name]}"
             )
+        trim()
     return sparsity_report(model.layers, counts, zeros_of_dense)
 
 

@@ -13,6 +13,7 @@ from harness.budget import Budget
 from harness.calibration import CalibrationSet
 from harness.composition import Composition, changes_weights
 from harness.errors import PartError
+from harness.heap import trim
 from harness.masks import PackedMasks
 from harness.model import Model
 from harness.plugin import LayerInfo, LayerJob, LayerResult, LocalPruner, Pattern, Statistics
@@ -121,6 +122,8 @@ def _prune_layer(
     pruned.masks[layer.name] = result.keep.cpu()
     if result.notes:
         pruned.notes[layer.name] = dict(result.notes)
+    del result
+    trim()
 
 
 def run_chain(pruners: Sequence[LocalPruner], job: LayerJob) -> LayerResult:
