@@ -126,7 +126,7 @@ def draw_windows(reports: Reports, step: int, draw: random.Random) -> Tensor:
 class CausalLM:
     """The model in training; see `harness_plugins.mini.miniature.Miniature`."""
 
-    recipe: ClassVar[Recipe] = Recipe(steps=1600, learning_rate=3e-3, warmup=100, every=100)
+    recipe: ClassVar[Recipe] = Recipe(steps=7000, learning_rate=3e-3, warmup=100, every=100)
 
     def __init__(self, data: Path, device: torch.device) -> None:
         self._reports, self._tokenizer = read_reports(data)
