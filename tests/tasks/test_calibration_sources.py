@@ -399,7 +399,11 @@ def test_only_drawn_documents_are_tokenised(c4: Path, tmp_path: Path) -> None:
         ("a.jsonl", b'{"text": "abcdefghij"}\n{"text"', r"a.jsonl, line 2: not JSON"),
         ("a.jsonl", b'{"txt": "a"}', r"a.jsonl, line 1: field 'text' is missing; it has txt"),
         ("a.json.gz", b"no gzip", r"a.json.gz: cannot be unpacked"),
-        ("a.json.gz", gzip.compress(b'{"text": "a"}', mtime=0)[:-9], r"a.json.gz: cannot be unpacked"),
+        (
+            "a.json.gz",
+            gzip.compress(b'{"text": "a"}', mtime=0)[:-9],
+            r"a.json.gz: cannot be unpacked",
+        ),
     ],
 )
 def test_a_faulty_document_is_named(
