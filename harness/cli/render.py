@@ -65,11 +65,11 @@ def print_boards(boards: Sequence[Board], *, as_json: bool) -> None:
 def print_board(board: Board) -> None:
     """A board as a Rich table."""
     table = Table(title=board.title, title_justify="left", caption_justify="left")
-    table.caption = "; ".join(column.description for column in board.columns)
+    table.caption = "; ".join(map(board.description, board.columns))
     table.add_column("pruner", max_width=40)
     table.add_column("sparsity", no_wrap=True)
     for column in board.columns:
-        table.add_column(column.head, justify="right")
+        table.add_column(board.head(column), justify="right")
     for head in ("kept", "prune", "peak"):
         table.add_column(head, justify="right", no_wrap=True)
     section: float | None = None
@@ -86,7 +86,7 @@ def _row_cells(row: Row, columns: Sequence[Column]) -> list[str]:
     peak = f"{row.peak_bytes / 2**20:.0f} MiB" if row.peak_bytes is not None else ""
     return [
         escape(f"{row.name}{seeds}"),
-        "" if row.is_control else f"{row.achieved:.3f}",
+        row.sparsity_text,
         *(_score_cell(row, column) for column in columns),
         "" if row.retained is None else f"{100 * row.retained:.1f} %",
         "" if row.prune_seconds is None else f"{row.prune_seconds:.1f} s",
@@ -118,19 +118,24 @@ def board_json(board: Board) -> dict[str, Any]:
                 "prune_seconds": row.prune_seconds,
                 "peak_bytes": row.peak_bytes,
                 "failures": dict(row.failures),
-                "scores": {
-                    column.head.rsplit(" ", 1)[0]: {
-                        "metric": column.metric,
+                "scores": [
+                    {
+                        "task": column.task,
                         "profile": column.profile,
+                        "part": column.part,
+                        "metric": column.metric,
+                        "items": column.items,
+                        "source": column.source,
                         "score": score.value,
                         "delta": score.delta,
                         "low": score.low,
                         "high": score.high,
                         "p": score.p,
+                        "q": score.q,
                         "seconds": score.seconds,
                     }
                     for column, score in row.scores.items()
-                },
+                ],
             }
             for row in board.rows
         ],

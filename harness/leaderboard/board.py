@@ -32,23 +32,15 @@ class Column:
     """Hash of task code and data: the same words about other data are another column."""
 
     @property
-    def head(self) -> str:
-        part = f" {self.part}" if self.part else ""
-        name, metric = self.task, ""
-        if ":" in self.task:  # its class serves many, each with a metric of its own
-            profile = self.profile.rpartition(" v")[0]
-            name += "" if profile == "default" else f"/{profile}"
-            metric = f" {self.metric}"
-        arrow = "↑" if self.higher_is_better else "↓"
-        return f"{name}{part}{metric} {arrow}"
+    def name(self) -> str:
+        """Task, profile and part as a spec writes them: ``vqav2/lavis @0:400 #c0ffee``."""
+        return column_name(self.task, self.profile, self.part)
 
-    @property
-    def description(self) -> str:
-        unit = f" ({self.unit})" if self.unit else ""
-        return (
-            f"{self.task}{' ' + self.part if self.part else ''}: {self.metric}{unit}, "
-            f"profile {self.profile}, {self.items} items"
-        )
+
+def column_name(task: str, profile: str, part: str) -> str:
+    label = profile.rpartition(" v")[0]
+    name = task if label == "default" else f"{task}/{label}"
+    return f"{name} {part}" if part else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +72,12 @@ class Row:
 
     name: str
     sparsity: float
-    achieved: float
+    achieved: float | None
+    """Counted over its weights; None = no seed of it could be pruned."""
     seeds: tuple[int, ...]
     scores: Mapping[Column, Score]
     failures: Mapping[str, str]
-    """Task -> reason; "" = pruning itself."""
+    """Name of a column that no seed's later run filled -> reason; "" = pruning itself."""
     origin: str
     """Distributions and versions of its parts."""
     retained: float | None
@@ -97,8 +90,17 @@ class Row:
         return self.name in CONTROLS
 
     @property
+    def sparsity_text(self) -> str:
+        """What was achieved; ✗ = nothing was pruned."""
+        if self.is_control:
+            return ""
+        return "✗" if self.achieved is None else f"{self.achieved:.3f}"
+
+    @property
     def meets_sparsity(self) -> bool:
-        return abs(self.achieved - self.sparsity) <= SPARSITY_TOLERANCE
+        return (
+            self.achieved is not None and abs(self.achieved - self.sparsity) <= SPARSITY_TOLERANCE
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,3 +130,20 @@ class Board:
         partial = ", parts of the splits: not comparable with whole ones" if self.is_partial else ""
         trained = ", pruned and retrained" if self.is_retrained else ""
         return f"{self.model}{trained} on {LABELS.get(self.edition, self.edition)}{partial}"
+
+    def head(self, column: Column) -> str:
+        """What stands above a column's scores; the metric too, where a class serves many tasks."""
+        metric = f" {column.metric}" if ":" in column.task else ""
+        return f"{self._name(column)}{metric} {'↑' if column.higher_is_better else '↓'}"
+
+    def description(self, column: Column) -> str:
+        unit = f" ({column.unit})" if column.unit else ""
+        return (
+            f"{self._name(column)}: {column.metric}{unit}, "
+            f"profile {column.profile}, {column.items} items"
+        )
+
+    def _name(self, column: Column) -> str:
+        """The column's name; with its source where other code or data gave another column."""
+        twins = sum(column.name == other.name for other in self.columns)
+        return column.name if twins == 1 else f"{column.name} {column.source}"

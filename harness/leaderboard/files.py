@@ -23,7 +23,7 @@ def to_markdown(board: Board) -> str:
     heads = [
         "pruner",
         "sparsity",
-        *(c.head for c in board.columns),
+        *map(board.head, board.columns),
         "kept",
         "prune",
         "peak",
@@ -34,7 +34,7 @@ def to_markdown(board: Board) -> str:
         "",
         f"Model digest `{board.digest[:12]}`, held as {board.held}.",
         "",
-        *(f"- {column.description}" for column in board.columns),
+        *(f"- {board.description(column)}" for column in board.columns),
         "",
         "| " + " | ".join(heads) + " |",
         "|" + "---|" * len(heads),
@@ -59,10 +59,10 @@ def _breakdown(board: Board) -> list[str]:
     ]
     if not labels:
         return []
-    heads = ["pruner", "sparsity", *(f"{column.task}: {label}" for column, label in labels)]
+    heads = ["pruner", "sparsity", *(f"{column.name}: {label}" for column, label in labels)]
     lines = ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in board.rows:
-        cells = [row.name, "" if row.is_control else f"{row.achieved:.3f}"]
+        cells = [row.name, row.sparsity_text]
         for column, label in labels:
             found = row.scores[column].breakdown.get(label) if column in row.scores else None
             cells.append("-" if found is None else number(found, column))
@@ -75,7 +75,7 @@ def _sweeps(board: Board) -> list[str]:
     sweeps = make_sweeps(board)
     if not sweeps:
         return []
-    heads = ["pruner, mean over a sweep", "sparsities", *(column.head for column in board.columns)]
+    heads = ["pruner, mean over a sweep", "sparsities", *map(board.head, board.columns)]
     lines = ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for sweep in sweeps:
         means = [
@@ -88,13 +88,13 @@ def _sweeps(board: Board) -> list[str]:
 
 
 def _notes(row: Row) -> list[str]:
-    notes = [f"✗ {task or 'pruning'} failed: {why}" for task, why in row.failures.items()]
+    notes = [f"✗ {name or 'pruning'} failed: {why}" for name, why in row.failures.items()]
     notes += [
         f"{score.overlap} items of {column.task} show what it was calibrated on"
         for column, score in row.scores.items()
         if score.overlap
     ]
-    if not row.is_control and not row.meets_sparsity:
+    if not row.is_control and row.achieved is not None and not row.meets_sparsity:
         notes.append(f"asked {row.sparsity:g}, achieved {row.achieved:.4f}: not ranked")
     return notes
 
@@ -103,7 +103,7 @@ def _cells(row: Row, columns: Sequence[Column]) -> list[str]:
     seeds = f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else ""
     return [
         f"{row.name}{seeds}",
-        "" if row.is_control else f"{row.achieved:.3f}",
+        row.sparsity_text,
         *(score_text(row, column) for column in columns),
         "" if row.retained is None else f"{100 * row.retained:.1f} %",
         "" if row.prune_seconds is None else f"{row.prune_seconds:.1f} s",
@@ -122,7 +122,7 @@ def score_parts(row: Row, column: Column) -> tuple[str, str, str]:
     """Score, difference to dense with its interval, and a star where it is significant."""
     score = row.scores.get(column)
     if score is None:
-        failed = column.task in row.failures or "" in row.failures
+        failed = column.name in row.failures or "" in row.failures
         return "✗" if failed else "-", "", ""
     text = number(score.value, column)
     if score.spread is not None:
@@ -150,7 +150,7 @@ def to_csv(board: Board) -> str:
         "origin".split()
     )
     for row in board.rows:
-        for column, score in sorted(row.scores.items(), key=lambda pair: pair[0].task):
+        for column, score in sorted(row.scores.items(), key=lambda pair: pair[0].name):
             cells = [
                 board.model, board.digest, board.edition, board.is_partial, board.held,
                 row.name, row.sparsity, row.achieved, " ".join(map(str, row.seeds)),

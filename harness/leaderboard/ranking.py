@@ -8,8 +8,21 @@ from dataclasses import replace
 from statistics import fmean, stdev
 
 from harness.leaderboard.board import CONTROLS, Board, Column, Row, Score
-from harness.record import EvalRecord, FailureRecord, PruneRecord, hash_of
+from harness.leaderboard.placing import (
+    BoardKey,
+    RowKey,
+    board_of,
+    column_of,
+    failed_column,
+    may_show,
+    open_failures,
+    row_of,
+)
+from harness.record import EvalAsked, EvalRecord, FailureRecord, PruneAsked, PruneRecord
 from harness.statistics import benjamini_hochberg, holm
+
+Pruned = Mapping[str, PruneRecord]
+"""Key -> record."""
 
 
 def make_boards(
@@ -17,27 +30,20 @@ def make_boards(
 ) -> list[Board]:
     """Sort all records into boards; the order of the records does not matter."""
     pruned = {record.key: record for record in prunes}
-    by_board: dict[tuple[str, str, str, bool, str], list[EvalRecord]] = {}
-    for record in sorted(evals, key=lambda record: record.key):
-        data = record.asked.data
-        key = (
-            record.model,
-            hash_of(dict(record.asked.model)),
-            data.edition,
-            bool(data.part),
-            _held(record),
-        )
-        by_board.setdefault(key, []).append(record)
-    failed = list(failures)
+    found = sorted(evals, key=lambda record: record.key)
+    failed = sorted(open_failures(pruned.values(), found, failures), key=lambda f: f.key)
+    by_board: dict[BoardKey, list[EvalRecord]] = {}
+    for record in found:
+        by_board.setdefault(board_of(record.model, record.asked), []).append(record)
     return [
-        _make_board(key, records, is_retrained, pruned, failed)
+        _make_board(key, records, is_retrained, pruned, [f for f in failed if may_show(key, f)])
         for key in sorted(by_board)
         for is_retrained, records in _by_training(by_board[key], pruned)
     ]
 
 
 def _by_training(
-    records: Sequence[EvalRecord], pruned: Mapping[str, PruneRecord]
+    records: Sequence[EvalRecord], pruned: Pruned
 ) -> list[tuple[bool, list[EvalRecord]]]:
     """One-shot and retrained records apart, each beside the controls."""
     controls = [record for record in records if record.asked.pruned is None]
@@ -50,73 +56,50 @@ def _by_training(
     return [(kind, [*controls, *kinds[kind]]) for kind in filled]
 
 
-def _held(record: EvalRecord) -> str:
-    held = record.asked.held
-    batch = "" if record.asked.batch_size == 32 else f" batch {record.asked.batch_size}"
-    return f"{held.device} {held.dtype}{batch}"
-
-
 def _make_board(
-    key: tuple[str, str, str, bool, str],
+    key: BoardKey,
     records: Sequence[EvalRecord],
     is_retrained: bool,  # noqa: FBT001
-    pruned: Mapping[str, PruneRecord],
+    pruned: Pruned,
     failures: Sequence[FailureRecord],
 ) -> Board:
-    model, digest, edition, is_partial, held = key
-    groups: dict[tuple[str, float, str], list[EvalRecord]] = {}
+    done: dict[RowKey, list[EvalRecord]] = {}
+    failed: dict[RowKey, list[FailureRecord]] = {}
     for record in records:
-        parts = _parts_digest(record, pruned)
-        groups.setdefault((record.row, record.asked_sparsity, parts), []).append(record)
+        asked = _asked(record.asked, pruned)
+        done.setdefault(row_of(record.row, record.asked_sparsity, asked), []).append(record)
+    for failure in failures:
+        asked = _asked(failure.asked, pruned)
+        if asked is None or asked.is_retrained == is_retrained:
+            row = row_of(failure.row, failure.sparsity, asked)
+            failed.setdefault(row, []).append(failure)
     adjusted = _adjusted_p(records)
-    columns = sorted({_column(record) for record in records}, key=lambda c: (c.task, c.profile))
-    names = [(name, sparsity) for name, sparsity, _ in groups]
+    columns = {column_of(record) for record in records}
+    keys = list({**done, **failed})
+    names = [(row.name, row.sparsity) for row in keys]
     rows = []
-    for (name, sparsity, parts), found in groups.items():
-        shown = f"{name} #{parts[:6]}" if names.count((name, sparsity)) > 1 else name
-        mine = [
-            f
-            for f in failures
-            if (f.model, f.row, f.sparsity) == (model, name, sparsity)
-            and hash_of(dict(f.asked.model)) == digest
-        ]
-        rows.append(_make_row(shown, sparsity, found, pruned, adjusted, mine))
+    for row in keys:
+        mark = f" #{row.parts[:6]}" if names.count((row.name, row.sparsity)) > 1 else ""
+        found, missed = done.get(row, []), failed.get(row, [])
+        rows.append(_make_row(row.name + mark, row.sparsity, found, pruned, adjusted, missed))
     return Board(
-        model=model,
-        digest=digest,
-        edition=edition,
-        is_partial=is_partial,
+        model=key.model,
+        digest=key.digest,
+        edition=key.edition,
+        is_partial=key.is_partial,
         is_retrained=is_retrained,
-        held=held,
-        columns=tuple(columns),
+        held=key.held,
+        columns=tuple(sorted(columns, key=lambda c: (c.task, c.profile, c.part, c.source))),
         rows=tuple(_ranked(rows)),
     )
 
 
-def _parts_digest(record: EvalRecord, pruned: Mapping[str, PruneRecord]) -> str:
-    prune = pruned.get(record.asked.pruned or "")
-    if prune is None:
-        return ""
-    parts = [part.model_dump(mode="json") for part in prune.asked.parts]
-    calibration = prune.asked.calibration
-    source = [calibration.source, calibration.samples] if calibration else []
-    return hash_of([parts, source])
-
-
-def _column(record: EvalRecord) -> Column:
-    asked, got = record.asked, record.got
-    profile = asked.profile
-    source = [asked.data.digest, asked.task.source, profile.model_dump(mode="json")]
-    return Column(
-        task=record.task,
-        profile=f"{profile.label} v{profile.version}",
-        part=asked.data.part,
-        metric=got.metric,
-        unit=got.unit,
-        higher_is_better=got.higher_is_better,
-        items=asked.data.items,
-        source=hash_of(source)[:6],
-    )
+def _asked(asked: PruneAsked | EvalAsked, pruned: Pruned) -> PruneAsked | None:
+    """How the model was or should have been pruned; None = the dense one."""
+    if isinstance(asked, PruneAsked):
+        return asked
+    record = pruned.get(asked.pruned or "")
+    return record.asked if record else None
 
 
 def _adjusted_p(records: Sequence[EvalRecord]) -> dict[str, tuple[float, float]]:
@@ -134,35 +117,45 @@ def _make_row(
     name: str,
     sparsity: float,
     records: Sequence[EvalRecord],
-    pruned: Mapping[str, PruneRecord],
+    pruned: Pruned,
     adjusted: Mapping[str, tuple[float, float]],
     failures: Sequence[FailureRecord],
 ) -> Row:
     by_column: dict[Column, list[EvalRecord]] = {}
     for record in records:
-        by_column.setdefault(_column(record), []).append(record)
-    made = {
-        record.key: record
-        for record in (pruned.get(r.asked.pruned or "") for r in records)
-        if record is not None
-    }
+        by_column.setdefault(column_of(record), []).append(record)
+    evaluated = [record.asked for record in records]
+    evaluated += [f.asked for f in failures if isinstance(f.asked, EvalAsked)]
+    keys = {asked.pruned for asked in evaluated if asked.pruned}
+    made = {key: pruned[key] for key in sorted(keys) if key in pruned}
     costs = [record.circumstances for record in made.values()]
     peaks = [cost.peak_memory_bytes for cost in costs if cost.peak_memory_bytes is not None]
-    done = {record.task for record in records}
+    achieved = [record.achieved_sparsity for record in records] or [
+        record.got.sparsity.model.sparsity for record in made.values()
+    ]
     if any(record.got.units and not record.got.is_shrunk for record in made.values()):
         name += " (masked, not shrunk)"
     return Row(
         name=name,
         sparsity=sparsity,
-        achieved=fmean(record.achieved_sparsity for record in records),
+        achieved=fmean(achieved) if achieved else None,
         seeds=tuple(sorted({r.seed for r in records if r.seed is not None})),
         scores={column: _score(found, adjusted) for column, found in by_column.items()},
-        failures={f.task or "": f.reason for f in failures if f.task not in done},
+        failures=_reasons(failures),
         origin=_origin(made.values()),
         retained=None,
         prune_seconds=fmean(sum(c.seconds.values()) for c in costs) if costs else None,
         peak_bytes=max(peaks) if peaks else None,
     )
+
+
+def _reasons(failures: Sequence[FailureRecord]) -> dict[str, str]:
+    reasons: dict[str, list[str]] = {}
+    for failure in failures:
+        found = reasons.setdefault(failed_column(failure), [])
+        if failure.reason not in found:
+            found.append(failure.reason)
+    return {name: "; ".join(found) for name, found in reasons.items()}
 
 
 def _score(records: Sequence[EvalRecord], adjusted: Mapping[str, tuple[float, float]]) -> Score:
@@ -209,7 +202,8 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
     ranked = []
     for sparsity in sorted({row.sparsity for row in rows if not row.is_control}):
         group = [row for row in rows if row.sparsity == sparsity and not row.is_control]
-        shared = [c for c in group[0].scores if all(c in row.scores for row in group)]
+        scored = [row.scores for row in group if row.scores] or [{}]
+        shared = [c for c in scored[0] if all(c in scores for scores in scored)]
         group = [replace(row, retained=_retained(row, dense, shared)) for row in group]
         # Rows that miss the sparsity stand after those that meet it, without a rank.
         ranked += sorted(group, key=lambda r: (not r.meets_sparsity, -(r.retained or 0.0), r.name))
@@ -218,7 +212,7 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
 
 def _retained(row: Row, dense: Row | None, columns: Sequence[Column]) -> float | None:
     shares = []
-    for column in columns:
+    for column in columns if row.scores else ():
         if dense is None or column not in dense.scores:
             return None
         ours, theirs = row.scores[column].value, dense.scores[column].value

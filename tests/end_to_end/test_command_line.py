@@ -86,9 +86,9 @@ def test_a_config_file_says_what_options_say(harness: Run, tmp_path: Path) -> No
         "magnitude",
         "score=magnitude budget=capped-proportional local=magnitude",
     }
-    [(head, score)] = board["rows"][0]["scores"].items()
-    assert re.fullmatch("vqav2 @12 #[0-9a-f]{6}", head)
-    assert score["profile"] == "official v1"
+    [score] = board["rows"][0]["scores"]
+    assert re.fullmatch("@12 #[0-9a-f]{6}", score["part"])
+    assert (score["task"], score["profile"]) == ("vqav2", "official v1")
 
 
 def test_prune_save_eval(harness: Run, tmp_path: Path) -> None:

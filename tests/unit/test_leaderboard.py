@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from harness.cli.render import board_json
 from harness.leaderboard import make_boards, to_csv, to_markdown
 from harness.leaderboard.sweeps import make_sweeps
 from harness.record import (
@@ -68,6 +69,7 @@ def eval_record(
     *,
     pruned: PruneRecord | None = None,
     task: str = "vqav2",
+    profile: str = "lavis",
     delta: tuple[float, float, float, float] | None = None,
     **data: Any,
 ) -> EvalRecord:
@@ -78,7 +80,7 @@ def eval_record(
         blind=row == "blind",
         held=HELD,
         task=PartIdentity(kind="task", name=task, distribution="harness", version="1", source="t"),
-        profile=ProfileIdentity(name="lavis", version=1),
+        profile=ProfileIdentity(name=profile, version=1),
         data=DataIdentity(
             **({"edition": "mini", "version": "1", "digest": "d", "items": 100} | data)
         ),
@@ -275,25 +277,112 @@ def test_a_sweep_has_its_mean_between_its_ends() -> None:
     assert "sweep" not in to_markdown(one_board([single], evals[:3]))
 
 
+def failure_of(cell: EvalRecord | PruneRecord, reason: str = "out of memory") -> FailureRecord:
+    is_eval = isinstance(cell, EvalRecord)
+    return FailureRecord(
+        model="net",
+        row=cell.row if is_eval else cell.pruner,
+        task=cell.task if is_eval else None,
+        sparsity=cell.asked_sparsity if is_eval else cell.asked.sparsity,
+        seed=cell.seed if is_eval else cell.asked.seed,
+        asked=cell.asked,
+        reason=reason,
+        circumstances=Circumstances(),
+    )
+
+
 def test_a_failed_cell_shows_and_does_not_rank() -> None:
     a = prune_record("a")
     evals = [eval_record("dense", 90), eval_record("dense", 50, task="gqa")]
     evals.append(eval_record("a", 45, pruned=a))
-    failure = FailureRecord(
-        model="net",
-        row="a",
-        task="gqa",
-        sparsity=0.5,
-        seed=0,
-        asked=eval_record("a", 0, pruned=a, task="gqa").asked,
-        reason="out of memory",
-        circumstances=Circumstances(),
-    )
+    failure = failure_of(eval_record("a", 0, pruned=a, task="gqa"))
 
     text = to_markdown(one_board([a], evals, [failure]))
 
     assert "| ✗ |" in text
-    assert "- a 0.5: ✗ gqa failed: out of memory" in text
+    assert "- a 0.5: ✗ gqa/lavis failed: out of memory" in text
+
+
+def test_a_profile_that_failed_is_not_hidden_by_another_of_the_same_task() -> None:
+    a = prune_record("a")
+    evals = [
+        eval_record("dense", 90),
+        eval_record("dense", 80, profile="official"),
+        eval_record("a", 45, pruned=a),
+    ]
+    failure = failure_of(eval_record("a", 0, pruned=a, profile="official"))
+
+    text = to_markdown(one_board([a], evals, [failure]))
+
+    assert "| pruner | sparsity | vqav2/lavis ↑ | vqav2/official ↑ |" in text
+    assert "| a | 0.500 | 45.0 | ✗ |" in text
+    assert "- a 0.5: ✗ vqav2/official failed: out of memory" in text
+
+
+def test_a_pruner_that_failed_has_a_row_and_spoils_no_average() -> None:
+    a, b = prune_record("a"), prune_record("b")
+    evals = [eval_record("dense", 90), eval_record("a", 45, pruned=a)]
+
+    board = one_board([a], evals, [failure_of(b, "no gradient")])
+
+    assert [(row.name, row.achieved, row.retained) for row in board.rows[1:]] == [
+        ("a", 0.5, 0.5),
+        ("b", None, None),
+    ]
+    text = to_markdown(board)
+    assert "| b | ✗ | ✗ |" in text
+    assert "- b 0.5: ✗ pruning failed: no gradient" in text
+
+
+def test_a_failure_that_a_later_run_made_good_is_forgotten() -> None:
+    """Later code gives the cell another key, but it is the same cell of the same row and seed."""
+    old, new = prune_record("a", source="old"), prune_record("a", source="new")
+    evals = [eval_record("dense", 90), eval_record("a", 45, pruned=new)]
+    failures = [failure_of(old), failure_of(eval_record("a", 0, pruned=old))]
+
+    board = one_board([new], evals, failures)
+
+    assert [(row.name, row.failures) for row in board.rows] == [("dense", {}), ("a", {})]
+
+
+def test_one_failed_seed_is_told_beside_the_others_mean() -> None:
+    one, two = prune_record("a", seed=0), prune_record("a", seed=1)
+    evals = [eval_record("dense", 90), eval_record("a", 45, pruned=one)]
+
+    text = to_markdown(one_board([one, two], evals, [failure_of(eval_record("a", 0, pruned=two))]))
+
+    assert "| a | 0.500 | 45.0 |" in text
+    assert "- a 0.5: ✗ vqav2/lavis failed: out of memory" in text
+
+
+def test_a_failure_on_a_subset_stays_off_the_whole_board() -> None:
+    a = prune_record("a")
+    evals = [eval_record("dense", 90), eval_record("a", 45, pruned=a)]
+    failure = failure_of(eval_record("a", 0, pruned=a, part="@400 #c0ffee"))
+
+    assert "✗" not in to_markdown(one_board([a], evals, [failure]))
+
+
+def test_a_task_on_other_data_has_a_column_that_says_so() -> None:
+    evals = [eval_record("dense", 90), eval_record("dense", 70, digest="other")]
+
+    board = one_board([], evals)
+
+    heads = [board.head(column) for column in board.columns]
+    assert heads == [f"vqav2/lavis {column.source} ↑" for column in board.columns]
+    assert heads == sorted(set(heads))
+    assert len(board.rows[0].scores) == 2
+
+
+def test_a_board_as_data_keeps_the_profiles_of_a_task_apart() -> None:
+    evals = [eval_record("dense", 90), eval_record("dense", 80, profile="official")]
+
+    [row] = board_json(one_board([], evals))["rows"]
+
+    assert {(s["task"], s["profile"]): s["score"] for s in row["scores"]} == {
+        ("vqav2", "lavis v1"): 90,
+        ("vqav2", "official v1"): 80,
+    }
 
 
 def test_an_edited_plugin_makes_another_row() -> None:
