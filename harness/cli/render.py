@@ -79,6 +79,24 @@ def print_board(board: Board) -> None:
             section = row.sparsity
         table.add_row(*_row_cells(row, board.columns))
     stdout().print(table)
+    _print_details(board)
+
+
+def _print_details(board: Board) -> None:
+    """A table a column: other metrics, and the main one for each label."""
+    from harness.leaderboard import make_details
+
+    for detail in make_details(board):
+        table = Table(title=board.name_of(detail.column), title_justify="left")
+        table.caption, table.caption_justify = "; ".join(map(escape, detail.absences)), "left"
+        table.add_column("pruner", max_width=40)
+        table.add_column("sparsity", no_wrap=True)
+        for head in detail.heads:
+            table.add_column(head, justify="right")
+        for row in board.rows:
+            if detail.column in row.scores:
+                table.add_row(escape(row.name), row.sparsity_text, *detail.texts(row))
+        stdout().print(table)
 
 
 def _row_cells(row: Row, columns: Sequence[Column]) -> list[str]:
@@ -132,6 +150,9 @@ def board_json(board: Board) -> dict[str, Any]:
                         "high": score.high,
                         "p": score.p,
                         "q": score.q,
+                        "metrics": dict(score.metrics),
+                        "breakdown": dict(score.breakdown),
+                        "absent": dict(score.absent),
                         "seconds": score.seconds,
                     }
                     for column, score in row.scores.items()

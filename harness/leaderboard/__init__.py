@@ -5,7 +5,10 @@ dense score on the tasks that all of them have. Subsets and limits have boards o
 """
 
 from harness.leaderboard.board import Board, Column, Row, Score
-from harness.leaderboard.files import score_parts, to_csv, to_markdown
+from harness.leaderboard.cells import score_parts
+from harness.leaderboard.csv_file import to_csv
+from harness.leaderboard.details import make_details
+from harness.leaderboard.markdown import to_markdown
 from harness.leaderboard.ranking import make_boards
 from harness.store import Store
 
@@ -15,6 +18,7 @@ __all__ = [
     "Row",
     "Score",
     "make_boards",
+    "make_details",
     "score_parts",
     "to_csv",
     "to_markdown",

@@ -30,6 +30,8 @@ class Column:
     items: int
     source: str
     """Hash of task code and data: the same words about other data are another column."""
+    changes: str = ""
+    """How it asks, where the spec changed the profile."""
 
     @property
     def name(self) -> str:
@@ -62,8 +64,12 @@ class Score:
     """Share of items whose correctness changed."""
     seconds: float = 0.0
     overlap: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Other metrics on the same answers."""
     breakdown: Mapping[str, float] = field(default_factory=dict)
     """Label (answer type, domain …) -> score on its items."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Metric -> why it is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,16 +140,16 @@ class Board:
     def head(self, column: Column) -> str:
         """What stands above a column's scores; the metric too, where a class serves many tasks."""
         metric = f" {column.metric}" if ":" in column.task else ""
-        return f"{self._name(column)}{metric} {'↑' if column.higher_is_better else '↓'}"
+        return f"{self.name_of(column)}{metric} {'↑' if column.higher_is_better else '↓'}"
 
     def description(self, column: Column) -> str:
         unit = f" ({column.unit})" if column.unit else ""
         return (
-            f"{self._name(column)}: {column.metric}{unit}, "
-            f"profile {column.profile}, {column.items} items"
+            f"{self.name_of(column)}: {column.metric}{unit}, "
+            f"profile {column.profile}, {column.items} items{column.changes}"
         )
 
-    def _name(self, column: Column) -> str:
+    def name_of(self, column: Column) -> str:
         """The column's name; with its source where other code or data gave another column."""
         twins = sum(column.name == other.name for other in self.columns)
         return column.name if twins == 1 else f"{column.name} {column.source}"

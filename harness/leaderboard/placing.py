@@ -10,6 +10,7 @@ from harness.record import (
     EvalAsked,
     EvalRecord,
     FailureRecord,
+    ProfileIdentity,
     PruneAsked,
     PruneRecord,
     hash_of,
@@ -63,7 +64,17 @@ def column_of(record: EvalRecord) -> Column:
         higher_is_better=got.higher_is_better,
         items=asked.data.items,
         source=hash_of(source)[:6],
+        changes=_changes(asked.profile),
     )
+
+
+def _changes(profile: ProfileIdentity) -> str:
+    """All that a changed profile asks with: the record does not hold what it was before."""
+    if not profile.changed:
+        return ""
+    asks = {"prompt": repr(profile.prompt), **profile.generation, "image_size": profile.image_size}
+    given = [f"{name} {value}" for name, value in asks.items() if value not in (None, "", "''")]
+    return f"; asked with {', '.join(given)}"
 
 
 def failed_column(failure: FailureRecord) -> str:

@@ -166,10 +166,9 @@ def _score(records: Sequence[EvalRecord], adjusted: Mapping[str, tuple[float, fl
         spread=stdev(values) if len(values) > 1 else None,
         seconds=fmean(sum(r.circumstances.seconds.values()) for r in records),
         overlap=max(record.got.calibration_overlap for record in records),
-        breakdown={
-            label: fmean(record.got.breakdown[label] for record in records)
-            for label in records[0].got.breakdown
-        },
+        metrics=_means([record.got.metrics for record in records]),
+        breakdown=_means([record.got.breakdown for record in records]),
+        absent={name: why for r in records for name, why in r.got.absent.items()},
     )
     if not comparisons:
         return score
@@ -188,6 +187,15 @@ def _score(records: Sequence[EvalRecord], adjusted: Mapping[str, tuple[float, fl
         q=max(q for _, q in doubts) if doubts else None,
         flips=fmean(flips) if flips else None,
     )
+
+
+def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means over seeds, of what all of them have."""
+    return {
+        name: fmean(value[name] for value in values)
+        for name in values[0]
+        if all(name in value for value in values)
+    }
 
 
 def _origin(records: Iterable[PruneRecord]) -> str:

@@ -1,5 +1,6 @@
 """Boards: who stands beside whom, in which order, with which marks."""
 
+import csv
 from typing import Any
 
 import pytest
@@ -69,7 +70,8 @@ def eval_record(
     *,
     pruned: PruneRecord | None = None,
     task: str = "vqav2",
-    profile: str = "lavis",
+    profile: str | ProfileIdentity = "lavis",
+    got: dict[str, Any] | None = None,
     delta: tuple[float, float, float, float] | None = None,
     **data: Any,
 ) -> EvalRecord:
@@ -80,7 +82,7 @@ def eval_record(
         blind=row == "blind",
         held=HELD,
         task=PartIdentity(kind="task", name=task, distribution="harness", version="1", source="t"),
-        profile=ProfileIdentity(name=profile, version=1),
+        profile=(ProfileIdentity(name=profile, version=1) if isinstance(profile, str) else profile),
         data=DataIdentity(
             **({"edition": "mini", "version": "1", "digest": "d", "items": 100} | data)
         ),
@@ -100,7 +102,7 @@ def eval_record(
             items=100,
             clusters=50,
         )
-    got = EvalGot(
+    found = EvalGot(
         metric="accuracy" if higher else "perplexity",
         unit="%" if higher else "",
         higher_is_better=higher,
@@ -109,6 +111,7 @@ def eval_record(
         high=score,
         samples="x",
         comparison=comparison,
+        **(got or {}),
     )
     return EvalRecord(
         model="net",
@@ -118,7 +121,7 @@ def eval_record(
         achieved_sparsity=pruned.got.sparsity.model.sparsity if pruned else 0,
         seed=pruned.asked.seed if pruned else None,
         asked=asked,
-        got=got,
+        got=found,
         circumstances=Circumstances(seconds={"evaluate": 5.0}),
     )
 
@@ -383,6 +386,56 @@ def test_a_board_as_data_keeps_the_profiles_of_a_task_apart() -> None:
         ("vqav2", "lavis v1"): 90,
         ("vqav2", "official v1"): 80,
     }
+
+
+def test_all_metrics_and_labels_and_why_one_is_absent_are_on_every_output() -> None:
+    a, b = prune_record("a", seed=0), prune_record("a", seed=1)
+    got = {
+        "breakdown": {"yes/no": 95.0},
+        "metrics": {"BLEU-4": 0.25},
+        "absent": {"SPICE": "no jar"},
+    }
+    other = got | {"metrics": {"BLEU-4": 0.75}}
+    evals = [
+        eval_record("dense", 90, got=got),
+        eval_record("a", 80, pruned=a, got=got),
+        eval_record("a", 82, pruned=b, got=other),
+    ]
+    board = one_board([a, b], evals)
+
+    text = to_markdown(board)
+    assert "| vqav2/lavis: pruner | sparsity | BLEU-4 | yes/no |" in text
+    assert "| a | 0.500 | 0.5 | 95.0 |" in text
+    assert "vqav2/lavis: SPICE is absent: no jar" in text
+    lines = [line for line in csv.DictReader(to_csv(board).splitlines()) if line["pruner"] == "a"]
+    told = [tuple(line[key] for key in "metric label main score absent".split()) for line in lines]
+    assert told == [
+        ("accuracy", "", "True", "81.0", ""),
+        ("BLEU-4", "", "False", "0.5", ""),
+        ("accuracy", "yes/no", "False", "95.0", ""),
+        ("SPICE", "", "False", "", "no jar"),
+    ]
+    [score] = board_json(board)["rows"][1]["scores"]
+    assert score["metrics"] == {"BLEU-4": 0.5}
+    assert score["breakdown"] == {"yes/no": 95.0}
+    assert score["absent"] == {"SPICE": "no jar"}
+
+
+def test_changed_profiles_stand_apart_and_say_how_they_ask() -> None:
+    plain = ProfileIdentity(name="lavis", version=1, prompt="Q: {}", changed=True)
+    profiles = [plain, plain.model_copy(update={"generation": {"num_beams": 3}})]
+    got = {"breakdown": {"yes/no": 95.0}}
+    evals = [eval_record("dense", 90, profile=p, got=got) for p in profiles]
+
+    board = one_board([], evals)
+
+    text = to_markdown(board)
+    assert "100 items; asked with prompt 'Q: {}'\n" in text
+    assert "100 items; asked with prompt 'Q: {}', num_beams 3\n" in text
+    for column in board.columns:
+        assert f"| vqav2/lavis* {column.source}: pruner |" in text
+    lines = list(csv.DictReader(to_csv(board).splitlines()))
+    assert {line["source"] for line in lines} == {column.source for column in board.columns}
 
 
 def test_an_edited_plugin_makes_another_row() -> None:
