@@ -30,7 +30,7 @@ class BatchAudit:
 
 def audit_batches(spec: RunSpec, sizes: Sequence[int], plugins: Plugins) -> list[BatchAudit]:
     """Ask every task of the spec at every size; nothing is resumed, and nothing filed."""
-    check_names(spec.tasks, plugins)
+    check_names(spec.tasks, spec.data, plugins)
     announcer = Announcer(plugins)
     bench = open_bench(spec, plugins, announcer, read_manifest(spec.model.name))
     audits = []

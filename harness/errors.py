@@ -6,6 +6,7 @@
     │   ├── DuplicateNameError   two distributions give the same name
     │   ├── InfeasibleError      no budget can meet the target and its caps
     │   ├── DataError            a data file is missing, unreadable or lacks a field
+    │   ├── AbsentError          what it needs is not installed; a run goes on without it
     │   └── CheckpointError      weights that cannot be read or are not what they claim
     └── RunError                 a stage failed; the cell is filed as failed, exit code 1
         ├── PartError            an estimator, allocator or pruner broke its contract
@@ -61,6 +62,10 @@ class DataError(InputError):
     def __init__(self, path: Path, problem: str, row: str | None = None) -> None:
         where = f"{path}, {row}" if row else f"{path}"
         super().__init__(f"{where}: {problem}")
+
+
+class AbsentError(InputError):
+    """What a task needs is not installed here; a run evaluates the others and says why."""
 
 
 class CheckpointError(InputError):

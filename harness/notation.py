@@ -79,15 +79,16 @@ def parse_task(text: str) -> dict[str, Any]:
 
 def parse_subset(text: str) -> dict[str, int | None]:
     """``400``, ``:400`` or ``5k`` = the first in hashed order; ``128:`` = all but the first 128."""
+    wrong = InputError(f"subset {text!r} is not N, :N, N: or N:M, with N like 500 or 5k")
     start, colon, stop = text.partition(":")
     if not colon:
         start, stop = "", text
+    if not start and not stop:
+        raise wrong
     try:
         return {"start": _count(start) if start else 0, "stop": _count(stop) if stop else None}
     except ValueError:
-        raise InputError(
-            f"subset {text!r} is not N, :N, N: or N:M, with N like 500 or 5k"
-        ) from None
+        raise wrong from None
 
 
 def _count(text: str) -> int:

@@ -20,7 +20,7 @@ from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
 from harness.record import FailureRecord, PruneRecord, hash_of
 from harness.spec import RunSpec
-from harness.tasks import OpenTask, check_names, open_task
+from harness.tasks import OpenTask, check_names, open_tasks
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Outcome:
     planned: list[str] = field(default_factory=list)
     """Of a dry run: the cells that would run."""
     failures: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    """Tasks that were left out, since what they need is not installed."""
     boards: list[Board] = field(default_factory=list)
     """The model's boards."""
 
@@ -53,13 +55,11 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
     manifest = read_manifest(spec.model.name)
     saved = manifest.record if manifest else None
     variants = make_variants(spec, plugins, saved)
-    check_names(spec.tasks, plugins)
+    check_names(spec.tasks, spec.data, plugins)
     with _announced(spec, plugins, len(variants)) as announcer:
         bench = open_bench(spec, plugins, announcer, manifest)
         variants = make_variants(spec, plugins, saved, bench.model.family)
-        tasks = [
-            open_task(task, spec.data, bench.cache, bench.model, plugins) for task in spec.tasks
-        ]
+        tasks, outcome.absent = open_tasks(spec.tasks, spec.data, bench.cache, bench.model, plugins)
         rows = [_plan(bench, variant, tasks) for variant in variants]
         if not dry and sum(bool(row.prune and row.missing_labels) for row in rows) > 1:
             bench.keep_dense()

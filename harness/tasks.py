@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.composition import identify_part
 from harness.data.folders import locate, miscount
-from harness.errors import DataError, InputError, UnknownNameError
+from harness.errors import AbsentError, DataError, InputError, UnknownNameError
 from harness.model import Model
 from harness.plugin import (
     BringsData,
@@ -75,8 +75,8 @@ class OpenTask:
         return any(example.sample.image is not None for example in self.examples)
 
 
-def check_names(specs: Sequence[TaskSpec], plugins: Plugins) -> None:
-    """Refuse unknown tasks and profiles before anything is loaded.
+def check_names(specs: Sequence[TaskSpec], data: DataSpec, plugins: Plugins) -> None:
+    """Refuse unknown tasks and profiles, and folders of unknown ones, before anything is loaded.
 
     Raises:
         UnknownNameError: Near matches are listed.
@@ -84,6 +84,8 @@ def check_names(specs: Sequence[TaskSpec], plugins: Plugins) -> None:
     for spec in specs:
         _, task = find_task(spec.name, plugins)
         _refuse_unknown_profile(task, spec.profile)
+    for name in data.folders:
+        plugins.tasks.get(name)
 
 
 def find_task(name: str, plugins: Plugins) -> tuple[Provider[type[Task]], Task]:
@@ -103,7 +105,7 @@ def find_task(name: str, plugins: Plugins) -> tuple[Provider[type[Task]], Task]:
 
 
 def _refuse_unknown_profile(task: Task, name: str | None) -> None:
-    names = [profile.name for profile in task.profiles]
+    names = {profile.name for profile in task.profiles}
     if name is not None and name not in names:
         raise UnknownNameError(f"{task.name} profile", name, names)
 
@@ -140,6 +142,35 @@ def open_task(
     )
 
 
+def open_tasks(
+    specs: Sequence[TaskSpec], data: DataSpec, cache: Path, model: Model, plugins: Plugins
+) -> tuple[list[OpenTask], list[str]]:
+    """Open every task once; also why some are absent, as what they need is not installed.
+
+    Raises:
+        InputError: One message with all that keeps tasks from being opened.
+    """
+    opened: list[OpenTask] = []
+    absent: list[str] = []
+    wrong: list[InputError] = []
+    for place, spec in enumerate(specs):
+        if spec in specs[:place]:
+            continue
+        try:
+            opened.append(open_task(spec, data, cache, model, plugins))
+        except AbsentError as error:
+            absent.append(str(error))
+        except InputError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        raise InputError("\n".join(map(str, wrong)))
+    if absent and not opened:
+        raise AbsentError("\n".join(absent))
+    return opened, absent
+
+
 def choose_profile(task: Task, name: str | None, model: Model) -> Profile:
     """The profile of that name, or the first that the model can serve; its family's goes first.
 
@@ -152,7 +183,7 @@ def choose_profile(task: Task, name: str | None, model: Model) -> Profile:
     able = [profile for profile in named if not _lacks(model, profile)]
     if not able:
         lacks = [_lacks(model, profile) for profile in named] or [["be of another family"]]
-        ways = " or ".join(dict.fromkeys(" and ".join(lack) for lack in lacks))
+        ways = ", or ".join(dict.fromkeys(" and ".join(lack) for lack in lacks))
         raise InputError(
             f"task {task.name} needs a model that can {ways}; "
             f"{model.spec.name} is of family {model.family}"

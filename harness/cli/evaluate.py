@@ -50,4 +50,4 @@ def evaluate(
     with live_progress() as display:
         outcome = run(spec, load_plugins(display))
     render.print_outcome(outcome, as_json=as_json)
-    return 1 if outcome.failures else 0
+    return 1 if outcome.failures or outcome.absent else 0

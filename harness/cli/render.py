@@ -34,6 +34,7 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
             "skipped": outcome.skipped,
             "planned": outcome.planned,
             "failures": outcome.failures,
+            "absent": outcome.absent,
             "boards": [board_json(board) for board in outcome.boards],
         }
         print_json(content)
@@ -52,6 +53,8 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
     errors = Console(stderr=True, highlight=False)
     for failure in outcome.failures:
         errors.print(f"failed: {failure}", markup=False, soft_wrap=True)
+    for reason in outcome.absent:
+        errors.print(f"absent: {reason}", markup=False, soft_wrap=True)
 
 
 def print_boards(boards: Sequence[Board], *, as_json: bool) -> None:

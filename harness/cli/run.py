@@ -80,4 +80,4 @@ def run(
     render.print_outcome(outcome, as_json=as_json)
     if record is not None and not dry_run:
         report_replay(record, results)
-    return 1 if outcome.failures else 0
+    return 1 if outcome.failures or outcome.absent else 0

@@ -5,6 +5,7 @@ Importing it loads no torch.
 
 from harness.atomic import new_folder, written_whole
 from harness.errors import (
+    AbsentError,
     CheckpointError,
     DataError,
     HarnessError,
@@ -95,6 +96,7 @@ from harness.plugin.values import (
 from harness.spec import ImageSpec, ModelSpec
 
 __all__ = [
+    "AbsentError",
     "Answering",
     "Asker",
     "Backend",

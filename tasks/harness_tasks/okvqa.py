@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import Any, ClassVar
 
-from harness.plugin import Example, InputError, Manifest, Profile, Scores, Task, hookimpl
+from harness.plugin import AbsentError, Example, Manifest, Profile, Scores, Task, hookimpl
 from harness_tasks import lavis, lmms_eval
 from harness_tasks.manifests import manifest_of
 from harness_tasks.metrics.vqa_accuracy import Rule
@@ -45,7 +46,7 @@ class OKVQA(OpenQuestions):
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
         if profile.name == "lavis" and why_no_lemmas():
-            raise InputError(f"okvqa/lavis {why_no_lemmas()}; okvqa/official does without")
+            raise AbsentError(f"okvqa/lavis {why_no_lemmas()}; okvqa/official does without")
         return super().examples(folder, profile, encode)
 
     def score(
@@ -54,9 +55,13 @@ class OKVQA(OpenQuestions):
         if profile.name == "lavis":
             return super().score(examples, lemmatise(outputs), profile)
         scores = super().score(examples, outputs, profile)
-        if profile.name == "official" and why_no_lemmas():
+        if profile.name != "official":
+            return scores
+        if why_no_lemmas():
             return replace(scores, absent={LEMMATISED_ACCURACY: why_no_lemmas()})
-        return scores
+        by_lavis = self.score(examples, outputs, replace(profile, name="lavis"))
+        accuracy = self.metric.scale * fmean(by_lavis.per_sample)
+        return replace(scores, metrics={LEMMATISED_ACCURACY: accuracy})
 
 
 def why_no_lemmas() -> str:

@@ -102,7 +102,7 @@ def test_prune_save_eval(harness: Run, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
-    assert outcome["filed"] == 1
+    assert outcome["filed"] == 2  # dense and blind
     assert [row["pruner"] for row in outcome["boards"][0]["rows"]] == ["wanda"]
 
 
@@ -176,6 +176,12 @@ VQA = "v2_OpenEnded_mscoco_val2014_questions.json"
             "did you mean ecoflap or ecoflap-first or ecoflap-exact?",
         ),
         (("run", "--pruner", "wanda", "--tasks", "vqa2"), "did you mean vqav2 or okvqa or gqa?"),
+        (
+            ("run", "--pruner", "wanda", "--tasks", "vqav2", "--data", "vqav2s=/none"),
+            "unknown task 'vqav2s'; did you mean vqav2",
+        ),
+        (("run", "--pruner", "wanda", "--tasks", "vqav2/offical"), "did you mean official?"),
+        (("run", "--pruner", "wanda", "--tasks", "vqav2@"), "subset '' is not N"),
         (("run", "--pruner", "wanda", "--model", "mini-blp2"), "did you mean mini-blip2"),
         (("run", "--pruner", "wanda", "--model", "./nowhere"), "./nowhere: no such folder"),
         (("run", "--pruner", "wanda", "--sparsity", "1.0"), "less than 1, not 1.0"),
@@ -304,3 +310,34 @@ def test_masks_are_exported_and_come_back(
         assert run_command(list(wrong)) == 2
         assert message in capsys.readouterr().err
     assert not Path("x").exists()
+
+
+def test_all_folders_that_are_missing_are_named_at_once(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+
+    assert run_command(["eval", "--tasks", "vqav2,gqa,nocaps", "--data", "full"]) == 2
+
+    [first, *others] = capfd.readouterr().err.splitlines()[-3:]
+    for line, task in zip([first, *others], ("vqav2", "gqa", "nocaps"), strict=True):
+        assert f"{tmp_path}/full/{task}: no such folder" in line
+
+
+def test_a_task_whose_needs_are_not_installed_is_absent_and_the_others_run(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness_tasks.okvqa.find_spec", lambda _: None)
+    asked = ["eval", "--results", str(tmp_path), "--json", "--tasks"]
+
+    assert run_command([*asked, "okvqa/lavis,vqav2@4,vqav2@4"]) == 1
+
+    printed = capfd.readouterr()
+    outcome = json.loads(printed.out)
+    assert outcome["filed"] == 2  # dense and blind
+    [reason] = outcome["absent"]
+    assert "okvqa/lavis needs spacy and en_core_web_sm" in reason
+    [board] = outcome["boards"]
+    assert [score["task"] for score in board["rows"][0]["scores"]] == ["vqav2"]
+    assert run_command([*asked, "okvqa/lavis"]) == 2
+    assert "okvqa/lavis needs spacy" in capfd.readouterr().err

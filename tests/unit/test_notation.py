@@ -62,6 +62,12 @@ def test_tasks(text: str, expected: dict[str, Any]) -> None:
     assert notation.parse_task(text) == expected
 
 
+@pytest.mark.parametrize("text", ["vqav2@", "vqav2@:", "vqav2@5m", "vqav2@1-2"])
+def test_a_subset_says_how_many(text: str) -> None:
+    with pytest.raises(InputError, match="is not N, :N, N: or N:M"):
+        notation.parse_task(text)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
