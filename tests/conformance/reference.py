@@ -1,8 +1,10 @@
 """The reference's toy layers and its tiny Llama, as the machine sees them."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -50,7 +52,7 @@ def layer_job(
 
 
 def n_of_m(name: str) -> Pattern:
-    """The pattern that the reference calls `prune2of4`: it names what goes."""
+    """The pattern that the reference calls `prune2of4` or `2of4`: it names what goes."""
     pruned, of = map(int, name.removeprefix("prune").split("of"))
     return Pattern(of - pruned, of)
 
@@ -151,11 +153,24 @@ class ReferenceLlama:
         spec = ModelSpec(name="conformance")
         return Model(spec=spec, family="causal-lm", loaded=loaded, identity=identify(loaded))
 
-    def prune(self, model: Model, recipe: str, pattern: Pattern | None, plugins: Plugins) -> Pruned:
-        """Prune with the reference's own count per row of every layer, on its calibration ids."""
+    def runs(self, kind: str) -> list[str]:
+        """The stored runs of a published pruner: `wanda.0.5`, `wanda.2of4`, …"""
+        losses = [key.removesuffix(".loss") for key in self.tensors if key.endswith(".loss")]
+        return sorted(run for run in losses if run.partition(".")[0] == kind)
+
+    def prune(self, model: Model, recipe: str, run: str, plugins: Plugins) -> Pruned:
+        """Prune to a run's sparsity or pattern, counted as published, on its calibration ids."""
         ids = self.tensors["calibration.input_ids"]
         samples = [Sample(id=str(i), tokens=tuple(row.tolist())) for i, row in enumerate(ids)]
-        keep = {i.name: i.shape[0] * (i.shape[1] - int(i.shape[1] * 0.5)) for i in model.layers}
+        kind, _, asked = run.partition(".")
+        pattern = n_of_m(asked) if "of" in asked else None
+        sparsity = Fraction(pattern.of - pattern.keep, pattern.of) if pattern else Fraction(asked)
+        # Wanda counts in every row, the others in the whole matrix.
+        groups = {i.name: i.shape[0] if kind == "wanda" else 1 for i in model.layers}
+        keep = {
+            i.name: i.numel - groups[i.name] * math.floor(i.numel // groups[i.name] * sparsity)
+            for i in model.layers
+        }
         fine = Fine(
             composition=compose(PrunerSpec(recipe=recipe), plugins),
             budget=Budget(keep),
