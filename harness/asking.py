@@ -22,6 +22,7 @@ from harness.plugin import (
     Perplexity,
     Ranks,
     Sample,
+    check_finite,
 )
 from harness.resume import ResumeLog
 from harness.session import Progress
@@ -55,7 +56,7 @@ class BatchedAsker:
         model = self.model
         assert isinstance(model, Classifies)
         return self.in_batches(
-            "classify", samples, lambda batch: best_classes(model.classify(batch)), _length
+            "classify", samples, lambda batch: best_classes(model.classify(batch), batch), _length
         )
 
     def token_losses(self, samples: Sequence[Sample]) -> list[float]:
@@ -130,8 +131,13 @@ def by_image(samples: Sequence[Sample]) -> Callable[[Sample], Any]:
     return lambda sample: (longest[sample.image], str(sample.image), _length(sample))
 
 
-def best_classes(logits: Tensor) -> list[list[int]]:
-    """Up to five classes per row of (samples, classes), best first, lower index first if equal."""
+def best_classes(logits: Tensor, samples: Sequence[Sample]) -> list[list[int]]:
+    """Up to five classes per row of (samples, classes), best first, lower index first if equal.
+
+    Raises:
+        RunError: The best logit of a sample is not finite.
+    """
+    check_finite(logits.amax(dim=1), samples)
     order = torch.sort(logits.float(), dim=1, descending=True, stable=True).indices
     best: list[list[int]] = order[:, :TOP].tolist()
     return best

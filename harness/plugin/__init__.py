@@ -39,6 +39,7 @@ from harness.plugin.capabilities import (
     Structured,
 )
 from harness.plugin.events import RunInfo, StageInfo
+from harness.plugin.finite import check_finite
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.identity import Fingerprinted
 from harness.plugin.images import image_size, read_image, read_shown
@@ -171,6 +172,7 @@ __all__ = [
     "apportion",
     "apportion_evenly",
     "apportion_shifted",
+    "check_finite",
     "columns_share",
     "floor_of",
     "hookimpl",

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from harness.plugin import Batch, Generation, Sample, Tower
 from harness_plugins.beams import beams_together
+from harness_plugins.finite_steps import finite_steps
 from harness_plugins.loaded import Pretrained
 from harness_plugins.pretrained import blocks_at, generation_arguments, pad, target_text
 
@@ -106,14 +107,21 @@ class Prompted(Pretrained):
         return {"language-encoder": read, "language-decoder": batch["labels"] != IGNORED}
 
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
-        return self._answers(*self._read(samples), generation)
+        return self._answers(samples, *self._read(samples), generation)
 
     def _answers(
-        self, prompts: list[list[int]], beside: Mapping[str, Any], generation: Generation
+        self,
+        samples: Sequence[Sample],
+        prompts: list[list[int]],
+        beside: Mapping[str, Any],
+        generation: Generation,
     ) -> list[str]:
         inputs = self._batch(prompts, beside, left=not self._encodes)
-        with beams_together(self.towers, generation.num_beams) as cache:
-            made = self._model.generate(**inputs, **cache, **generation_arguments(generation))
+        together = beams_together(self.towers, generation.num_beams)
+        with finite_steps(samples) as watch, together as cache:
+            made = self._model.generate(
+                **inputs, **watch, **cache, **generation_arguments(generation)
+            )
         length = inputs["input_ids"].shape[1]
         if not self._encodes and made.shape[1] > length:
             made = made[:, length:]

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from harness.plugin import (
     Matches,
     ModelSpec,
     Ranks,
+    RunError,
 )
 from harness.plugin.manager import Plugins
 from harness.spec import parse_spec
@@ -218,6 +220,34 @@ def test_blip_answers_alike(kind: str, blip: Blip, tmp_path: Path) -> None:
         answers = ["a", "a b", "b c", "c", "d e f", "f"]
         theirs = backend.rank(samples, answers, tried=4)
         assert theirs == family.rank(samples, answers, tried=4)
+
+
+@pytest.mark.parametrize("kind", ["blip2_t5", "blip_caption", "blip_vqa", "blip_nlvr"])
+def test_weights_that_are_no_numbers_give_no_answer(
+    kind: str, model: Model, blip: Blip, tmp_path: Path
+) -> None:
+    backend: Any = (model if kind == "blip2_t5" else blip(kind)).backend
+    samples = make_samples(kind, tmp_path, 2)
+    weights = {name: tensor.clone() for name, tensor in backend._module.state_dict().items()}
+    with torch.no_grad():
+        for parameter in backend._module.parameters():
+            parameter.fill_(torch.nan)
+    backend.take_weights()
+    told = r"ValueError: logits are not finite \(nan\)"
+
+    if isinstance(backend, Generates):
+        with pytest.raises(RunError, match=f"LAVIS could not generate: {told}"):
+            backend.generate(samples, Generation(num_beams=2))
+    if isinstance(backend, Ranks):
+        with pytest.raises(RunError, match=f"LAVIS could not rank: {told}"):
+            backend.rank(samples, ["a", "b c"], tried=2)
+    if isinstance(backend, Judges):
+        with pytest.raises(RunError, match=f"LAVIS could not judge: {told}"):
+            backend.judge(samples)
+
+    backend._module.load_state_dict(weights)
+    backend.take_weights()
+    assert all(isfinite(loss) for loss in backend.losses(samples))
 
 
 def test_the_mini_blip2_passes_the_audit(environment: Path, plugins: Plugins, cache: Path) -> None:

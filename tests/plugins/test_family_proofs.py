@@ -30,6 +30,7 @@ from harness.plugin import (
     Perplexity,
     Ranks,
     Resizes,
+    RunError,
     Sample,
     Tower,
 )
@@ -239,6 +240,39 @@ def answers(loaded: LoadedModel, samples: list[Sample], log: Path) -> dict[str, 
         if isinstance(loaded, Matches):
             found["matches"] = ask.match(samples)
     return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_no_numbers_give_no_answer(
+    kind: str, load: Callable[..., Model], tmp_path: Path
+) -> None:
+    """What is picked by logits is refused; what is a number in the end is NaN, and shows it."""
+    loaded = load(kind).loaded
+    samples = make_samples(kind, tmp_path)
+    with torch.no_grad():
+        for parameter in loaded.module.parameters():
+            parameter.fill_(torch.nan)
+    with ResumeLog(tmp_path / "log.jsonl") as log:
+        ask = BatchedAsker(loaded, batch_size=4, log=log, progress=lambda *_: None)
+        picked: dict[type, Callable[[], object]] = {
+            Generates: lambda: ask.generate(samples, Generation(max_new_tokens=4, num_beams=2)),
+            Classifies: lambda: ask.classify(samples),
+            Judges: lambda: ask.judge(samples),
+            Ranks: lambda: ask.rank(samples, ["yes", "no", "red photo"], tried=2),
+        }
+        for capability, answer in picked.items():
+            if isinstance(loaded, capability):
+                with pytest.raises(RunError, match=r"logits of item '\d' are not finite \(nan\)"):
+                    answer()
+        assert not log.batch_sizes
+        told: list[object] = []
+        if isinstance(loaded, Perplexity):
+            told.append(ask.token_losses(samples))
+        if isinstance(loaded, Matches):
+            told.append(ask.match(samples))
+        if isinstance(loaded, Embeds):
+            told += [ask.embed_images(samples), ask.embed_texts(["a", "b"])]
+        assert all(torch.as_tensor(numbers).isnan().all() for numbers in told)
 
 
 @pytest.mark.parametrize("recipe", ["wanda", "sparsegpt", "ecoflap"])

@@ -1,5 +1,7 @@
 """Scores of lm-eval's tasks are lm-eval's own, and what cannot be one is refused in one line."""
 
+import copy
+import itertools
 import json
 import warnings
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from harness.asking import BatchedAsker
@@ -15,7 +18,7 @@ from harness.resume import ResumeLog
 from harness_tasks.lm_eval import LmEval
 from harness_tasks.lm_eval.loading import find_manager
 from tests.tasks.task_files import GROUPS, TASKS, write_lines, write_tasks, write_yaml
-from tests.tiny import save_tokenizer, spread
+from tests.tiny import VOCABULARY, save_tokenizer, spread
 
 datasets = pytest.importorskip("datasets", reason="needs the extra lm-eval")
 
@@ -319,6 +322,73 @@ def test_without_lm_eval_the_extra_is_named(folder: Path, monkeypatch: pytest.Mo
 
     with pytest.raises(InputError, match=r"pip install 'harness\[lm-eval\]'"):
         read("choice", folder)
+
+
+@pytest.mark.parametrize("kind", ["causal", "seq2seq"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("choice", r"a log-likelihood of item 'choice/\d+' is nan"),
+        ("blank", r"a log-likelihood of item 'blank/\d+' is nan"),
+        ("cloze", r"a log-likelihood of item 'cloze/\d+' is nan"),
+        ("rolling", r"a log-likelihood of item 'rolling/\d+' is nan"),
+        ("generate", r"logits of an item among 'generate/\d+', .* are not finite \(nan\)"),
+    ],
+)
+def test_weights_that_are_no_numbers_give_no_answer(
+    name: str, message: str, kind: str, folder: Path, models: dict[str, Loaded], tmp_path: Path
+) -> None:
+    module = copy.deepcopy(models[kind].module)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.fill_(torch.nan)
+    task, examples = read(name, folder)
+
+    with pytest.raises(RunError, match=message):
+        answer(task, examples, Loaded(module, models[kind].tokenizer), tmp_path / "log")
+    assert "[[" not in (tmp_path / "log").read_text()
+
+
+def spoil(model: Loaded, value: float, from_step: int) -> Loaded:
+    """The model with the logits of "yes" set, from that call of the model on."""
+    module, calls = copy.deepcopy(model.module), itertools.count(1)
+
+    def set_yes(_module: nn.Module, _inputs: Any, logits: torch.Tensor) -> None:
+        if next(calls) >= from_step:
+            logits[..., VOCABULARY["yes"]] = value
+
+    module.lm_head.register_forward_hook(set_yes)
+    return Loaded(module, model.tokenizer)
+
+
+def test_a_later_step_of_a_text_counts(
+    folder: Path, models: dict[str, Loaded], tmp_path: Path
+) -> None:
+    task, examples = read("generate", folder)
+    broken = spoil(models["causal"], torch.nan, from_step=3)
+    with pytest.raises(RunError, match=r"among 'generate/\d+' are not finite \(nan\)"):
+        answer(task, examples, broken, tmp_path / "broken", batch_size=1)
+    assert not broken.module._forward_hooks
+
+    limited = spoil(models["causal"], -torch.inf, from_step=1)
+    assert len(answer(task, examples, limited, tmp_path / "limited")) == 13
+
+
+def test_a_choice_that_is_ruled_out_is_the_worst(
+    folder: Path, models: dict[str, Loaded], tmp_path: Path
+) -> None:
+    """The third choice is "yes" and wins nothing; its log-likelihood passes the log."""
+    task, examples = read("choice", folder)
+    model = spoil(models["causal"], -torch.inf, from_step=1)
+
+    outputs = answer(task, examples, model, tmp_path / "log")
+
+    assert all(output[2][0][0] == -torch.inf for output in outputs)
+    assert answer(task, examples, model, tmp_path / "log") == json.loads(json.dumps(outputs))
+    scores = task.score(examples, outputs, profile("default")).per_sample
+    assert not any(
+        score for score, e in zip(scores, examples, strict=True) if e.references == ("yes",)
+    )
 
 
 def test_an_item_without_the_main_metric_is_a_failure(

@@ -1,5 +1,6 @@
 """Batches, order and resuming of what a model is asked."""
 
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 import torch
 
 from harness.asking import BatchedAsker, best_classes, by_image
-from harness.plugin import Sample
+from harness.plugin import RunError, Sample
 from harness.resume import ResumeLog
+
+A = Sample(id="a")
 
 
 def ask_all(path: Path, texts: list[str], batch_size: int) -> tuple[list[Any], list[list[str]]]:
@@ -67,8 +70,18 @@ def test_features_pass_the_log_unchanged(tmp_path: Path, batch_size: int) -> Non
 
 
 def test_equal_logits_give_the_lower_class_first() -> None:
-    assert best_classes(torch.tensor([[1.0, 3.0, 3.0, 0.0, 3.0, 2.0]])) == [[1, 2, 4, 5, 0]]
-    assert best_classes(torch.zeros(1, 3)) == [[0, 1, 2]]
+    assert best_classes(torch.tensor([[1.0, 3.0, 3.0, 0.0, 3.0, 2.0]]), [A]) == [[1, 2, 4, 5, 0]]
+    assert best_classes(torch.zeros(1, 3), [A]) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32])
+def test_logits_that_are_no_numbers_name_no_class(kind: torch.dtype) -> None:
+    numbers = [1.0, 3.0, -inf]
+    for bad, told in (([1.0, nan, 3.0], "nan"), ([inf, 1, 2], "inf"), ([-inf] * 3, "-inf")):
+        with pytest.raises(RunError, match=rf"logits of item 'b' are not finite \({told}\)"):
+            best_classes(torch.tensor([numbers, bad], dtype=kind), [A, Sample(id="b")])
+
+    assert best_classes(torch.tensor([numbers], dtype=kind), [A]) == [[1, 0, 2]]
 
 
 def test_questions_on_one_image_stand_together() -> None:

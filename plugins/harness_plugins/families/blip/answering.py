@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from harness.plugin import Batch, Generation, Sample
+from harness.plugin import Batch, Generation, Sample, check_finite
 from harness_plugins.families.blip.towers import IGNORED, Blip, decoded, text_tower, vision_tower
+from harness_plugins.finite_steps import finite_steps
 from harness_plugins.pretrained import generation_arguments, pad, target_text
 
 #: Of the labels by which BLIP's authors rank answers, whatever the config trains with.
@@ -60,13 +61,16 @@ class BlipAnswerer(Blip):
 
     def generate(self, samples: Sequence[Sample], generation: Generation) -> list[str]:
         def run(rows: list[int], batch_ids: Tensor) -> Tensor:
-            made: Tensor = self._model.generate(
-                pixel_values=self._pixels([samples[row] for row in rows]),
-                input_ids=batch_ids,
-                attention_mask=torch.ones_like(batch_ids),
-                **self._positions,
-                **generation_arguments(generation),
-            )
+            asked = [samples[row] for row in rows]
+            with finite_steps(asked) as watch:
+                made: Tensor = self._model.generate(
+                    pixel_values=self._pixels(asked),
+                    input_ids=batch_ids,
+                    attention_mask=torch.ones_like(batch_ids),
+                    **watch,
+                    **self._positions,
+                    **generation_arguments(generation),
+                )
             return made
 
         return decoded(self._question_ids(samples), run, self._tokenizer, self.device)
@@ -98,8 +102,9 @@ class BlipAnswerer(Blip):
             )
             for row, indices in enumerate(chosen)
         ]
-        best = torch.stack(losses).argmin(dim=1, keepdim=True)
-        return [answers[index] for index in chosen.gather(1, best).squeeze(1).tolist()]
+        best = torch.stack(losses).min(dim=1, keepdim=True)
+        check_finite(best.values, samples)
+        return [answers[index] for index in chosen.gather(1, best.indices).squeeze(1).tolist()]
 
     def _question_states(self, pixels: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         seen = self._model.vision_model(pixel_values=pixels, **self._positions).last_hidden_state

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from harness.plugin import Batch, Generation, Sample
 from harness_plugins.families.blip.towers import IGNORED, Blip, decoded, text_tower, vision_tower
+from harness_plugins.finite_steps import finite_steps
 from harness_plugins.pretrained import generation_arguments, pad, target_text
 
 
@@ -58,14 +59,17 @@ class BlipCaptioner(Blip):
             # The model's generate overwrites the first id with [DEC] and drops the last one.
             start = torch.full((len(rows), 2), self._text.sep_token_id, device=self.device)
             lengths = {"max_new_tokens": words.shape[1] + generation.max_new_tokens}
-            made: Tensor = self._model.generate(
-                pixel_values=self._pixels([samples[row] for row in rows]),
-                input_ids=start,
-                attention_mask=torch.ones_like(start),
-                logits_processor=[_only(words.repeat_interleave(generation.num_beams, dim=0))],
-                **self._positions,
-                **generation_arguments(generation) | lengths,
-            )
+            asked = [samples[row] for row in rows]
+            prompt = _only(words.repeat_interleave(generation.num_beams, dim=0))
+            with finite_steps(asked) as watch:
+                made: Tensor = self._model.generate(
+                    pixel_values=self._pixels(asked),
+                    input_ids=start,
+                    attention_mask=torch.ones_like(start),
+                    logits_processor=[*watch["logits_processor"], prompt],
+                    **self._positions,
+                    **generation_arguments(generation) | lengths,
+                )
             return made[:, 1 + words.shape[1] :]
 
         return decoded(prompts, run, self._tokenizer, self.device)

@@ -9,7 +9,15 @@ from PIL.Image import Image
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from harness.plugin import Batch, InputError, Sample, Tower, read_image, read_shown
+from harness.plugin import (
+    Batch,
+    InputError,
+    Sample,
+    Tower,
+    check_finite,
+    read_image,
+    read_shown,
+)
 from harness_plugins.families.blip.towers import Blip, vision_tower
 from harness_plugins.pretrained import blocks_at
 
@@ -55,8 +63,9 @@ class BlipJudge(Blip):
     @torch.no_grad()
     def judge(self, samples: Sequence[Sample]) -> list[bool]:
         """Whether each prompt is true of its two images."""
-        best = self._model(**self._inputs(samples), **self._positions).argmax(dim=1)
-        return [bool(verdict) for verdict in best]
+        best = self._model(**self._inputs(samples), **self._positions).max(dim=1)
+        check_finite(best.values, samples)
+        return [bool(verdict) for verdict in best.indices]
 
 
 def _label(sample: Sample) -> int:

@@ -76,7 +76,7 @@ class Blip2(Prompted, Resizing):
         shown, places = distinct_images(samples)
         prompts, beside = self._read(samples, shown)
         with repeated(self._model.language_projection, places):
-            return self._answers(prompts, beside, generation)
+            return self._answers(samples, prompts, beside, generation)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .asking import EMBEDDED, GENERATED, LOSSES, MATCHED, verdicts
+from .asking import EMBEDDED, GENERATED, LOSSES, MATCHED, finite_decoder, verdicts
 from .building import BUILDERS, Config
 
 
@@ -100,7 +100,8 @@ class Worker:
     def generate(
         self, images: Sequence[str], prompts: Sequence[str], generation: Config
     ) -> dict[str, Any]:
-        texts = GENERATED[self.kind](self.model, self._pixels(images), prompts, generation)
+        with finite_decoder(self.kind, self.model):
+            texts = GENERATED[self.kind](self.model, self._pixels(images), prompts, generation)
         return {"texts": [text.strip() for text in texts]}
 
     @torch.no_grad()
@@ -115,9 +116,10 @@ class Worker:
     ) -> dict[str, Any]:
         """The likeliest of the answers, by BLIP alone."""
         asked = {"image": self._pixels(images), "text_input": list(prompts)}
-        texts = self.model.predict_answers(
-            asked, inference_method="rank", answer_list=list(answers), num_ans_candidates=tried
-        )
+        with finite_decoder(self.kind, self.model):
+            texts = self.model.predict_answers(
+                asked, inference_method="rank", answer_list=list(answers), num_ans_candidates=tried
+            )
         return {"texts": texts}
 
     @torch.no_grad()

@@ -101,7 +101,9 @@ def penalised(decoder: Any, generation: Generation) -> Iterator[None]:
 
 def verdicts(model: Any, pixels: Tensor, prompts: Sequence[str]) -> Tensor:
     """LAVIS's classes, 0 = false and 1 = true; all left images stand before all right ones."""
-    return _judged(model, pixels, prompts, torch.zeros(len(prompts)), "predictions").argmax(dim=1)
+    logits = _judged(model, pixels, prompts, torch.zeros(len(prompts)), "predictions")
+    check_finite(logits)
+    return logits.argmax(dim=1)
 
 
 def verdict_loss(model: Any, pixels: Tensor, prompt: str, target: str) -> Tensor:
@@ -116,6 +118,26 @@ def _judged(
     batch["label"] = labels.to(pixels.device)
     found: Tensor = model(batch, is_train=wanted == "loss")[wanted]
     return found
+
+
+def check_finite(logits: Tensor) -> None:
+    """Refuse logits (…, choices) that pick nothing; -inf beside a finite one rules a choice out."""
+    best = logits.amax(dim=-1)
+    bad = best[~best.isfinite()]
+    if len(bad):
+        raise ValueError(f"logits are not finite ({float(bad[0])})")
+
+
+@contextmanager
+def finite_decoder(kind: str, model: Any) -> Iterator[None]:
+    """Inside the context, words are picked by the logits of the model's decoder."""
+    handle = model.get_submodule(DECODERS[kind]).register_forward_hook(
+        lambda _decoder, _inputs, output: check_finite(output.logits)
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def pair_logits(model: Any, pixels: Tensor, texts: Sequence[str]) -> Tensor:
@@ -175,6 +197,8 @@ GENERATED: Mapping[str, Callable[[Any, Tensor, Sequence[str], Generation], Seque
     "blip_caption": caption,
     "blip_vqa": answer,
 }
+#: Of those, the part that picks words.
+DECODERS = {"blip2_t5": "t5_model", "blip_caption": "text_decoder", "blip_vqa": "text_decoder"}
 #: Of one target after one prompt: the mean over the target's tokens, or of a verdict.
 LOSSES: Mapping[str, Callable[[Any, Tensor, str, str], Tensor]] = {
     "blip2_t5": prompted_loss,
