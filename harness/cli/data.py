@@ -172,6 +172,8 @@ def _print_verdict(verdict: Verdict, *, as_json: bool) -> bool:
             typer.echo(f"error: and {more:,} more", err=True)
         return False
     part = ", a part" if verdict.is_part else ""
+    if not (verdict.is_counted or verdict.is_part):
+        part = " (how many there should be is not known)"
     typer.echo(
         f"{verdict.task}: sound, {verdict.examples:,} items{part}, "
         f"digest {verdict.digest[:12]}, {verdict.source}, in {verdict.folder}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.folders import is_there
 from harness.data.lock import read_lock
 from harness.plugin import HubCopy, Manifest
 
@@ -51,7 +50,7 @@ def make_plan(manifest: Manifest, folder: Path, *, from_hub: bool) -> Plan:
             PlannedFile(
                 path=file.path,
                 state="there"
-                if is_there(file, folder)
+                if file.is_in(folder)
                 else _action(manifest, file.url, from_hub=from_hub),
                 size=file.size,
             )

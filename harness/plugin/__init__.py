@@ -45,6 +45,7 @@ from harness.plugin.manifest import (
     HubCopy,
     HubTable,
     HubTables,
+    Layout,
     Manifest,
     OfficialFile,
     read_manifest,
@@ -62,6 +63,7 @@ from harness.plugin.protocols import (
     ScoreEstimator,
     Searcher,
     Task,
+    Varies,
 )
 from harness.plugin.samples import (
     EditionInfo,
@@ -128,6 +130,7 @@ __all__ = [
     "LayerInfo",
     "LayerJob",
     "LayerResult",
+    "Layout",
     "LoadedModel",
     "LocalPruner",
     "Manifest",
@@ -165,6 +168,7 @@ __all__ = [
     "Training",
     "UnitGroup",
     "UnknownNameError",
+    "Varies",
     "View",
     "apportion",
     "apportion_evenly",

@@ -10,7 +10,7 @@ import pytest
 
 from harness.data.folders import locate
 from harness.errors import DataError
-from harness.plugin import Manifest, OfficialFile, Task, read_manifest
+from harness.plugin import Layout, Manifest, OfficialFile, Task, read_manifest
 from harness.plugin.manager import Plugins, load_plugins
 from harness.spec import DataSpec
 from harness_tasks.manifests import manifest_of
@@ -38,8 +38,13 @@ def test_a_manifest_can_be_followed(manifest: Manifest) -> None:
     for file in manifest.files:
         assert not file.path.startswith("/")
         assert file.url == "" or file.url.startswith(("https://", "http://"))
-        assert file.url == "" or not file.layout, "a fetch makes the first layout alone"
         assert len(file.sha256) in (0, 64)
+    names = [layout.name for layout in manifest.layouts]
+    assert len(set(names)) == len(names)
+    for layout in manifest.others:
+        assert layout.name
+        assert layout.is_counted, "a part of it would pass for the whole"
+        assert not any(file.url for file in layout.files), "a fetch makes the first layout alone"
     for copy in manifest.hub:
         assert callable(pkgutil.resolve_name(copy.convert))
         assert all(name.count("/") < 2 for name in (copy.repo, *copy.aliases))
@@ -106,8 +111,8 @@ def test_what_a_stranger_writes(tmp_path: Path) -> None:
         files=(
             OfficialFile(path="a.json", url="https://birds.org/a.json"),
             OfficialFile(path="b/", url="https://birds.org/b.zip"),
-            OfficialFile(path="c.json", layout="other"),
         ),
+        others=(Layout(name="other", files=(OfficialFile(path="c.json"),)),),
         gated=True,
     )
     assert fetchable.instructions() == (
