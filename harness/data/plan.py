@@ -72,13 +72,13 @@ def _action(manifest: Manifest, url: str, *, from_hub: bool) -> str:
 
 def _describe(copy: HubCopy) -> str:
     """One line about a hub copy."""
-    names = " = ".join((copy.repo, *copy.aliases))
+    names = " = ".join(f"{name}@{at}" if at else name for name, at in copy.names.items())
     rows = ", ".join(
         f"{table.config + '/' if table.config else ''}{table.split}"
         + (f" {table.rows:,} rows" if table.rows is not None else "")
         for table in copy.tables
     )
-    revision = copy.revision or "revision not pinned, recorded when fetched"
+    pinned = "" if all(copy.names.values()) else "; a commit that is not pinned is recorded"
     gated = "; gated: `hf auth login` first" if copy.gated else ""
     lacks = f"; lacks {copy.lacks}" if copy.lacks else ""
-    return f"{names} ({rows}; {revision}{gated}{lacks})"
+    return f"{names} ({rows}{pinned}{gated}{lacks})"

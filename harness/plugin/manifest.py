@@ -84,13 +84,19 @@ class HubCopy:
     convert: str
     """``module:function``, called with `HubTables`, the folder to write to and this copy."""
     aliases: tuple[str, ...] = ()
-    """Other names of the same content, tried in turn."""
+    """Other names of the same content, tried in turn; ``NAME@COMMIT`` is fetched at that commit."""
     revision: str = ""
     """Commit of `repo`; empty = not pinned, what was fetched is written into the lock file."""
     gated: bool = False
     """Whether its terms have to be accepted with an account."""
     lacks: str = ""
     """What the official data has and this copy has not."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """All names with their commits, in the order in which they are tried."""
+        others = (alias.partition("@") for alias in self.aliases)
+        return {self.repo: self.revision, **{name: commit for name, _, commit in others}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,10 @@ def test_plan_says_what_a_fetch_would_do(capsys: Printed, tmp_path: Path) -> Non
     assert vqav2["examples"] == 214354
     assert all(file["state"].startswith("download http") for file in vqav2["files"])
     assert "convert lmms-lab-encoder/VQAv2" in shown
-    assert "lmms-lab-encoder/VQAv2 = lmms-lab/VQAv2 (validation 214,354 rows; revision not" in shown
+    assert (
+        "lmms-lab-encoder/VQAv2 = lmms-lab/VQAv2@32665d35052eb4a6d4414851c3c829a72754915a" in shown
+    )
+    assert "(validation 214,354 rows; a commit that is not pinned is recorded)" in shown
     assert "CC BY 4.0" in shown
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pkgutil
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,15 @@ def test_a_manifest_can_be_followed(manifest: Manifest) -> None:
         assert not any(file.url for file in layout.files), "a fetch makes the first layout alone"
     for copy in manifest.hub:
         assert callable(pkgutil.resolve_name(copy.convert))
-        assert all(name.count("/") < 2 for name in (copy.repo, *copy.aliases))
+        assert all(name.count("/") < 2 for name in copy.names)
+        assert all(re.fullmatch("|[0-9a-f]{40}|refs/.*", commit) for commit in copy.names.values())
         assert all(table.columns for table in copy.tables)
     assert manifest.gated == any(copy.gated for copy in manifest.hub)
 
 
 def test_new_and_old_names_of_a_hub_copy() -> None:
-    for task in ("vqav2", "okvqa", "gqa", "nocaps", "flickr30k"):
-        names = {(copy.repo, *copy.aliases) for copy in manifest_of(task).hub}
+    for task in ("vqav2", "okvqa", "gqa", "nocaps", "flickr30k", "coco-caption"):
+        names = {tuple(copy.names) for copy in manifest_of(task).hub}
         assert any(
             new.startswith("lmms-lab-encoder/")
             and old == [new.replace("lmms-lab-encoder/", "lmms-lab/")]
