@@ -139,6 +139,7 @@ def _print_plan(plan: Plan) -> None:
         ("page", plan.page),
         ("lock file", plan.lock),
         *((file.path, file.state + _size(file.size)) for file in plan.files),
+        *(("other layout", layout) for layout in plan.others),
         *(("hub copy", copy) for copy in plan.copies),
     ):
         table.add_row(head, text)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data.lock import read_lock
-from harness.plugin import HubCopy, Manifest
+from harness.plugin import HubCopy, Layout, Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class Plan:
     examples: int | None
     page: str
     files: tuple[PlannedFile, ...]
+    others: tuple[str, ...]
+    """Layouts that are read as well: their names, files and sizes."""
     lock: str
     """What the lock file says, or that there is none."""
     copies: tuple[str, ...]
@@ -56,6 +58,7 @@ def make_plan(manifest: Manifest, folder: Path, *, from_hub: bool) -> Plan:
             )
             for file in manifest.required
         ),
+        others=tuple(_other(layout) for layout in manifest.others),
         lock=f"{lock.examples:,} items, digest {lock.digest[:12]}, from {lock.source}"
         if lock
         else "none",
@@ -68,6 +71,12 @@ def _action(manifest: Manifest, url: str, *, from_hub: bool) -> str:
     if url and not (from_hub and manifest.hub):
         return f"download {url}"
     return f"convert {manifest.hub[0].repo}" if manifest.hub else "by hand"
+
+
+def _other(layout: Layout) -> str:
+    count = f"{layout.examples:,} items" if layout.examples is not None else "items not known"
+    yields = "; read where no other layout is" if layout.yields else ""
+    return f"{layout.name}: {', '.join(file.path for file in layout.required)} ({count}{yields})"
 
 
 def _describe(copy: HubCopy) -> str:

@@ -25,7 +25,7 @@ def test_plan_says_what_a_fetch_would_do(capsys: Printed, tmp_path: Path) -> Non
 
     assert run_command(["data", "plan", "nocaps", "vqav2", "--json"]) == 0
     nocaps, vqav2 = json.loads(capsys.readouterr().out)
-    assert run_command(["data", "plan", "vqav2", "--hub"]) == 0
+    assert run_command(["data", "plan", "vqav2", "nlvr2", "--hub"]) == 0
     shown = capsys.readouterr().out
 
     assert [file["state"] for file in nocaps["files"]] == [
@@ -41,6 +41,7 @@ def test_plan_says_what_a_fetch_would_do(capsys: Printed, tmp_path: Path) -> Non
     )
     assert "(validation 214,354 rows; a commit that is not pinned is recorded)" in shown
     assert "CC BY 4.0" in shown
+    assert "dev: dev.json, dev/ (6,982 items; read where no other layout is)" in shown
 
 
 def test_fetch_from_a_local_copy_then_verify(capsys: Printed, tmp_path: Path) -> None:
