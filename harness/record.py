@@ -201,6 +201,8 @@ class DataIdentity(Entry):
     digest: str
     """Hash of the evaluated items: ids, prompts, references and image names."""
     items: int
+    variant: str = ""
+    """Which other data than its own the task reads here: another split or layout, other names."""
     part: str = ""
     """Empty = the whole split, else the notation of the subset or limit."""
 

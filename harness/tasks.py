@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.composition import identify_part
-from harness.data.folders import locate, miscount
+from harness.data.folders import locate, miscounts
+from harness.data.images import missing_images
 from harness.errors import AbsentError, DataError, InputError, UnknownNameError
 from harness.model import Model
 from harness.plugin import (
@@ -23,6 +24,7 @@ from harness.plugin import (
     Generates,
     Judges,
     LanguageModel,
+    Manifest,
     Matches,
     Needs,
     Perplexity,
@@ -30,6 +32,7 @@ from harness.plugin import (
     Ranks,
     Resizes,
     Task,
+    Varies,
 )
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
@@ -124,8 +127,12 @@ def open_task(
     edition = find_edition(task, spec.name, data, cache, model, plugins)
     encode = model.answers.encode if isinstance(model.answers, Perplexity) else None
     examples = list(task.examples(edition.path, profile, encode))
-    if edition.label == "full" and (wrong := miscount(task.manifest, edition.path, len(examples))):
-        raise DataError(edition.path, f"{wrong}; a part is named as --data {task.name}=DIR")
+    if missing := missing_images(examples):
+        more = f"; {len(missing) - 1:,} more are missing" if missing[1:] else ""
+        raise DataError(missing[0], f"no such image{more}")
+    if edition.label == "full" and not isinstance(task, BringsData):
+        edition = _hold_to_counts(task.manifest, edition, len(examples))
+    variant = _variant(task, edition, profile)
     examples = _take(examples, spec)
     if not examples:
         raise InputError(f"task {spec.name}: no items left to evaluate")
@@ -136,7 +143,7 @@ def open_task(
         profile=profile,
         profile_identity=profile_identity,
         examples=examples,
-        data=_identify_data(examples, edition, spec),
+        data=_identify_data(examples, edition, spec, variant),
         path=edition.path,
         input_digests=[example.sample.input_digest() for example in examples],
     )
@@ -258,6 +265,26 @@ def find_edition(
     return found
 
 
+def _hold_to_counts(manifest: Manifest, edition: EditionInfo, count: int) -> EditionInfo:
+    """Whole data is ``full``; data of which nobody says how much there is are those of a folder.
+
+    Raises:
+        DataError: It is a part.
+    """
+    layout = manifest.layout_in(edition.path)
+    for path, wrong in miscounts(layout, edition.path, count):
+        raise DataError(path, f"{wrong}; a part is named as --data {manifest.task}=DIR")
+    return edition if layout.is_counted else dataclasses.replace(edition, label="folder")
+
+
+def _variant(task: Task, edition: EditionInfo, profile: Profile) -> str:
+    """What the data is, unless it is what the task usually reads."""
+    if edition.version:
+        return ""
+    own = task.variant(edition.path, profile) if isinstance(task, Varies) else ""
+    return " ".join(filter(None, [task.manifest.layout_in(edition.path).name, own]))
+
+
 def _take(examples: list[Example], spec: TaskSpec) -> list[Example]:
     if spec.subset is not None:
         ids = [example.sample.id for example in examples]
@@ -267,9 +294,11 @@ def _take(examples: list[Example], spec: TaskSpec) -> list[Example]:
 
 
 def _identify_data(
-    examples: Sequence[Example], edition: EditionInfo, spec: TaskSpec
+    examples: Sequence[Example], edition: EditionInfo, spec: TaskSpec, variant: str
 ) -> DataIdentity:
     hasher = hashlib.sha256()
+    if choices := examples[0].choices:
+        hasher.update(json.dumps(choices).encode())
     for example in examples:
         row = [example.sample.id, example.sample.digest(), example.references, example.label]
         hasher.update(json.dumps(row).encode())
@@ -281,5 +310,6 @@ def _identify_data(
         version=edition.version,
         digest=hasher.hexdigest(),
         items=len(examples),
+        variant=variant,
         part=part.strip(),
     )

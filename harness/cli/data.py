@@ -139,6 +139,7 @@ def _print_plan(plan: Plan) -> None:
         ("page", plan.page),
         ("lock file", plan.lock),
         *((file.path, file.state + _size(file.size)) for file in plan.files),
+        *(("other layout", layout) for layout in plan.others),
         *(("hub copy", copy) for copy in plan.copies),
     ):
         table.add_row(head, text)
@@ -172,6 +173,8 @@ def _print_verdict(verdict: Verdict, *, as_json: bool) -> bool:
             typer.echo(f"error: and {more:,} more", err=True)
         return False
     part = ", a part" if verdict.is_part else ""
+    if not (verdict.is_counted or verdict.is_part):
+        part = " (how many there should be is not known)"
     typer.echo(
         f"{verdict.task}: sound, {verdict.examples:,} items{part}, "
         f"digest {verdict.digest[:12]}, {verdict.source}, in {verdict.folder}"

@@ -12,7 +12,7 @@ from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from harness.data.folders import Report, is_there
+from harness.data.folders import Report
 from harness.errors import DataError
 from harness.plugin import Manifest, OfficialFile
 
@@ -33,7 +33,7 @@ def download_files(manifest: Manifest, folder: Path, store: Path, report: Report
     """
     used = []
     for file in manifest.required:
-        if file.url and not is_there(file, folder):
+        if file.url and not file.is_in(folder):
             archive = store / file.url.rpartition("/")[2]
             if not archive.is_file():
                 _download(file, archive, report)

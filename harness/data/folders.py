@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.plugin import EditionInfo, Manifest, OfficialFile
+from harness.plugin import EditionInfo, Layout, Manifest, OfficialFile
 from harness.plugin.manager import Plugins
 from harness.spec import DataSpec
 
@@ -39,30 +39,31 @@ def locate(task: str, data: DataSpec, edition: str, cache: Path, plugins: Plugin
     return found
 
 
-def is_there(file: OfficialFile, folder: Path) -> bool:
-    """Whether a file, or a folder that holds something, is there."""
-    path = folder / file.path
-    return path.is_file() or (path.is_dir() and any(path.iterdir()))
-
-
 def missing_files(manifest: Manifest, folder: Path) -> list[OfficialFile]:
     """What the folder lacks of the layout that a fetch makes, unless another one is complete."""
     missing = [
-        [file for file in layout if not is_there(file, folder)] for layout in manifest.layouts()
+        [file for file in layout.required if not file.is_in(folder)] for layout in manifest.layouts
     ]
     return missing[0] if all(missing) else []
 
 
-def miscount(manifest: Manifest, folder: Path, examples: int) -> str:
-    """What is wrong with the number of items in a folder; only the layout of a fetch is known."""
-    wanted = manifest.examples
-    is_known = wanted is not None and all(is_there(file, folder) for file in manifest.required)
-    return f"{examples:,} items, not {wanted:,}" if is_known and examples != wanted else ""
+def miscounts(layout: Layout, folder: Path, examples: int) -> Iterator[tuple[Path, str]]:
+    """What is wrong with the number of items in a folder and of lines in its texts, and where."""
+    if layout.examples not in (None, examples):
+        yield folder, f"{examples:,} items, not {layout.examples:,}"
+    for file in layout.files:
+        path = folder / file.path
+        if file.lines is not None and path.is_file():
+            with path.open("rb") as stream:
+                lines = sum(1 for _ in stream)
+            if lines != file.lines:
+                yield path, f"{lines:,} lines, not {file.lines:,}"
 
 
 def layout_files(manifest: Manifest, folder: Path) -> list[str]:
     """Relative paths of all files that the layout names, in order; hidden ones do not count."""
-    return sorted({path for file in manifest.files for path in _files_under(folder, file.path)})
+    named = {file.path for layout in manifest.layouts for file in layout.files}
+    return sorted({path for name in named for path in _files_under(folder, name)})
 
 
 def _files_under(folder: Path, name: str) -> Iterator[str]:

@@ -92,11 +92,11 @@ def open_remote(manifest: Manifest, store: Path, report: Report, *, part: bool) 
         DataError: What was loaded is not what the manifest says.
     """
     reasons = []
-    named = [(copy, repo) for copy in manifest.hub for repo in (copy.repo, *copy.aliases)]
-    for copy, repo in named:
+    named = [(copy, *name) for copy in manifest.hub for name in copy.names.items()]
+    for copy, repo, commit in named:
         root = store / repo.replace("/", "--")
         try:
-            source, names = _download(repo, copy, root, report)
+            source, names = _download(repo, commit, copy, root, report)
         except (OSError, ValueError) as error:
             first = str(error).strip().partition("\n")[0]
             reasons.append(f"{repo}: {first or type(error).__name__}")
@@ -106,12 +106,13 @@ def open_remote(manifest: Manifest, store: Path, report: Report, *, part: bool) 
     raise ConnectionError("; ".join(reasons))
 
 
-def _download(repo: str, copy: HubCopy, store: Path, report: Report) -> tuple[str, list[str]]:
+def _download(
+    repo: str, commit: str, copy: HubCopy, store: Path, report: Report
+) -> tuple[str, list[str]]:
     from huggingface_hub import HfApi, hf_hub_download
 
     token = None if copy.gated else False
-    pinned = copy.revision if repo == copy.repo and copy.revision else None
-    info = HfApi(token=token).dataset_info(repo, revision=pinned)
+    info = HfApi(token=token).dataset_info(repo, revision=commit or None)
     offered = [sibling.rfilename for sibling in info.siblings]
     names = sorted({name for table in copy.tables for name in _files_of(table, offered)})
     if not names:

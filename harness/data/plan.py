@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.folders import is_there
 from harness.data.lock import read_lock
-from harness.plugin import HubCopy, Manifest
+from harness.plugin import HubCopy, Layout, Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +30,8 @@ class Plan:
     examples: int | None
     page: str
     files: tuple[PlannedFile, ...]
+    others: tuple[str, ...]
+    """Layouts that are read as well: their names, files and sizes."""
     lock: str
     """What the lock file says, or that there is none."""
     copies: tuple[str, ...]
@@ -51,12 +52,13 @@ def make_plan(manifest: Manifest, folder: Path, *, from_hub: bool) -> Plan:
             PlannedFile(
                 path=file.path,
                 state="there"
-                if is_there(file, folder)
+                if file.is_in(folder)
                 else _action(manifest, file.url, from_hub=from_hub),
                 size=file.size,
             )
             for file in manifest.required
         ),
+        others=tuple(_other(layout) for layout in manifest.others),
         lock=f"{lock.examples:,} items, digest {lock.digest[:12]}, from {lock.source}"
         if lock
         else "none",
@@ -71,15 +73,21 @@ def _action(manifest: Manifest, url: str, *, from_hub: bool) -> str:
     return f"convert {manifest.hub[0].repo}" if manifest.hub else "by hand"
 
 
+def _other(layout: Layout) -> str:
+    count = f"{layout.examples:,} items" if layout.examples is not None else "items not known"
+    yields = "; read where no other layout is" if layout.yields else ""
+    return f"{layout.name}: {', '.join(file.path for file in layout.required)} ({count}{yields})"
+
+
 def _describe(copy: HubCopy) -> str:
     """One line about a hub copy."""
-    names = " = ".join((copy.repo, *copy.aliases))
+    names = " = ".join(f"{name}@{at}" if at else name for name, at in copy.names.items())
     rows = ", ".join(
         f"{table.config + '/' if table.config else ''}{table.split}"
         + (f" {table.rows:,} rows" if table.rows is not None else "")
         for table in copy.tables
     )
-    revision = copy.revision or "revision not pinned, recorded when fetched"
+    pinned = "" if all(copy.names.values()) else "; a commit that is not pinned is recorded"
     gated = "; gated: `hf auth login` first" if copy.gated else ""
     lacks = f"; lacks {copy.lacks}" if copy.lacks else ""
-    return f"{names} ({rows}; {revision}{gated}{lacks})"
+    return f"{names} ({rows}{pinned}{gated}{lacks})"

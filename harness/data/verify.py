@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.folders import Report, miscount, missing_files
+from harness.data.folders import Report, miscounts, missing_files
+from harness.data.images import unreadable_images
 from harness.data.lock import Lock, differences, digest_of, measure, read_lock, write_lock
-from harness.errors import DataError
-from harness.plugin import Manifest, Task
+from harness.errors import DataError, InputError
+from harness.plugin import Example, Task
 
 FOUND = "found"
 
@@ -24,6 +25,8 @@ class Verdict:
     """Each names its file, and the row and field where one is at fault."""
     examples: int | None
     """None = the folder cannot be read."""
+    is_counted: bool
+    """Whether it is known how many there should be."""
     digest: str
     source: str
     is_part: bool
@@ -35,23 +38,41 @@ class Verdict:
 
 
 def verify(task: Task, folder: Path, *, part: bool, report: Report, source: str = FOUND) -> Verdict:
-    """Check a folder against the task's manifest and its lock file; without one, write it.
+    """Check a folder against the task's manifest and its lock file.
+
+    Without a lock file every image that the task shows is decoded, and a sound folder gets one:
+    from then on equal bytes are enough.
 
     Args:
         part: The folder holds a part of the data on purpose, so that counts are not compared.
         source: What a new lock file says of where the data is from.
 
     Raises:
+        InputError: The task's data is no folder whose files are known.
         DataError: There is no such folder; it says how to get it.
     """
     manifest = task.manifest
+    if not manifest.files:
+        raise InputError(
+            f"{manifest.task}: its manifest names no files, so there is nothing to verify; the "
+            f"data is its library's, see {manifest.page}"
+        )
     if not folder.is_dir():
         raise DataError(folder, f"no such folder. {manifest.instructions()}")
     lock = read_lock(folder)
     part = lock.is_part if lock is not None else part
     examples, problems = _read(task, folder)
-    if not part:
-        problems += _miscounts(manifest, folder, examples)
+    is_counted = True
+    if examples is not None:
+        if lock is None:
+            problems += unreadable_images(examples, report)
+        layout = manifest.layout_in(folder)
+        is_counted = layout.is_counted
+        if not part:
+            problems += [
+                f"{path}: {wrong}; if it is a part on purpose, say --part"
+                for path, wrong in miscounts(layout, folder, len(examples))
+            ]
     files = measure(manifest, folder, report)
     if lock is not None:
         problems += [f"{folder / name}: {what}" for name, what in differences(lock, files)]
@@ -60,7 +81,7 @@ def verify(task: Task, folder: Path, *, part: bool, report: Report, source: str 
         lock = Lock(
             task=manifest.task,
             source=source,
-            examples=examples,
+            examples=len(examples),
             is_part=part,
             digest=digest_of(files),
             files=files,
@@ -70,7 +91,8 @@ def verify(task: Task, folder: Path, *, part: bool, report: Report, source: str 
         task=manifest.task,
         folder=folder,
         problems=tuple(dict.fromkeys(problems)),
-        examples=examples,
+        examples=None if examples is None else len(examples),
+        is_counted=is_counted,
         digest=digest_of(files),
         source=lock.source if lock else source,
         is_part=part,
@@ -78,10 +100,10 @@ def verify(task: Task, folder: Path, *, part: bool, report: Report, source: str 
     )
 
 
-def _read(task: Task, folder: Path) -> tuple[int | None, list[str]]:
-    """How many examples the task's own reader finds, or what it stumbles over."""
+def _read(task: Task, folder: Path) -> tuple[Sequence[Example] | None, list[str]]:
+    """The examples that the task's own reader finds, or what it stumbles over."""
     try:
-        return len(task.examples(folder, task.profiles[0], _bytes_of)), []
+        return task.examples(folder, task.profiles[0], _bytes_of), []
     except DataError as error:
         gone = [
             f"{folder / file.path}: is missing" for file in missing_files(task.manifest, folder)
@@ -92,15 +114,3 @@ def _read(task: Task, folder: Path) -> tuple[int | None, list[str]]:
 def _bytes_of(text: str) -> list[int]:
     """A tokenizer that every machine has: only counts and structure matter here."""
     return list(text.encode())
-
-
-def _miscounts(manifest: Manifest, folder: Path, examples: int | None) -> Iterator[str]:
-    if examples is not None and (wrong := miscount(manifest, folder, examples)):
-        yield f"{folder}: {wrong}; if it is a part on purpose, say --part"
-    for file in manifest.files:
-        path = folder / file.path
-        if file.lines is not None and path.is_file():
-            with path.open("rb") as stream:
-                lines = sum(1 for _ in stream)
-            if lines != file.lines:
-                yield f"{path}: {lines:,} lines, not {file.lines:,}"

@@ -24,6 +24,7 @@ class Column:
     task: str
     profile: str
     part: str
+    """What is read beside the task's usual data, and the subset; empty = all of the usual."""
     metric: str
     unit: str
     higher_is_better: bool

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from harness.leaderboard.board import Column, column_name
 from harness.record import (
+    DataIdentity,
     EvalAsked,
     EvalRecord,
     FailureRecord,
@@ -58,7 +59,7 @@ def column_of(record: EvalRecord) -> Column:
     return Column(
         task=record.task,
         profile=_profile(asked),
-        part=asked.data.part,
+        part=_part(asked.data),
         metric=got.metric,
         unit=got.unit,
         higher_is_better=got.higher_is_better,
@@ -109,7 +110,11 @@ def _cell(
 
 
 def _column_name(task: str | None, asked: EvalAsked) -> str:
-    return column_name(task or asked.task.name, _profile(asked), asked.data.part)
+    return column_name(task or asked.task.name, _profile(asked), _part(asked.data))
+
+
+def _part(data: DataIdentity) -> str:
+    return " ".join(filter(None, [data.variant, data.part]))
 
 
 def _profile(asked: EvalAsked) -> str:

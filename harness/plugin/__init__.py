@@ -47,6 +47,7 @@ from harness.plugin.manifest import (
     HubCopy,
     HubTable,
     HubTables,
+    Layout,
     Manifest,
     OfficialFile,
     read_manifest,
@@ -64,6 +65,7 @@ from harness.plugin.protocols import (
     ScoreEstimator,
     Searcher,
     Task,
+    Varies,
 )
 from harness.plugin.samples import (
     EditionInfo,
@@ -131,6 +133,7 @@ __all__ = [
     "LayerInfo",
     "LayerJob",
     "LayerResult",
+    "Layout",
     "LoadedModel",
     "LocalPruner",
     "Manifest",
@@ -168,6 +171,7 @@ __all__ = [
     "Training",
     "UnitGroup",
     "UnknownNameError",
+    "Varies",
     "View",
     "apportion",
     "apportion_evenly",

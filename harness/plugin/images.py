@@ -50,7 +50,7 @@ def _opened(path: Path) -> Iterator[Image]:
             yield image
     except FileNotFoundError:
         raise DataError(path, "no such image") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
         raise DataError(path, f"not a readable image ({error})") from None
 
 

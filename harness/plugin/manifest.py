@@ -31,10 +31,35 @@ class OfficialFile:
     """Of the download."""
     lines: int | None = None
     """Of a text file."""
-    layout: str = ""
-    """Name of another layout, which is read as well; empty = that which a fetch makes."""
     optional: bool = False
     """Whether the layout does without it."""
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether it is there; a folder has to hold something."""
+        path = folder / self.path
+        return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Files that are read together, told from other layouts by the first of them."""
+
+    files: tuple[OfficialFile, ...]
+    name: str = ""
+    """What stands in the column, since other files may be other data; empty = a fetch makes it."""
+    examples: int | None = None
+    """How many items the whole split gives; None = nobody says."""
+    yields: bool = False
+    """Whether it is read only where no layout is that does not yield."""
+
+    @property
+    def required(self) -> list[OfficialFile]:
+        return [file for file in self.files if not file.optional]
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a part of the split can be told from the whole."""
+        return self.examples is not None or any(file.lines is not None for file in self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +84,19 @@ class HubCopy:
     convert: str
     """``module:function``, called with `HubTables`, the folder to write to and this copy."""
     aliases: tuple[str, ...] = ()
-    """Other names of the same content, tried in turn."""
+    """Other names of the same content, tried in turn; ``NAME@COMMIT`` is fetched at that commit."""
     revision: str = ""
     """Commit of `repo`; empty = not pinned, what was fetched is written into the lock file."""
     gated: bool = False
     """Whether its terms have to be accepted with an account."""
     lacks: str = ""
     """What the official data has and this copy has not."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """All names with their commits, in the order in which they are tried."""
+        others = (alias.partition("@") for alias in self.aliases)
+        return {self.repo: self.revision, **{name: commit for name, _, commit in others}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +111,9 @@ class Manifest:
     examples: int | None = None
     """How many items the whole evaluation split gives, in the layout that a fetch makes."""
     files: tuple[OfficialFile, ...] = ()
+    """Of the layout that a fetch makes."""
+    others: tuple[Layout, ...] = ()
+    """Layouts that are read as well."""
     hub: tuple[HubCopy, ...] = ()
     gated: bool = False
     """Whether the official files need an account or a form."""
@@ -87,17 +121,34 @@ class Manifest:
     """A sentence on what to mind."""
 
     @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """That which a fetch makes, and the others."""
+        return (Layout(files=self.files, examples=self.examples), *self.others)
+
+    @property
     def required(self) -> list[OfficialFile]:
         """What a fetch has to bring."""
-        return self.layouts()[0]
+        return self.layouts[0].required
 
-    def layouts(self) -> list[list[OfficialFile]]:
-        """The files that a folder has to hold, of the layout that a fetch makes and of others."""
-        names = dict.fromkeys(["", *(file.layout for file in self.files)])
-        return [
-            [file for file in self.files if file.layout == name and not file.optional]
-            for name in names
-        ]
+    def layout_in(self, folder: Path) -> Layout:
+        """The layout that a folder holds.
+
+        Raises:
+            DataError: It holds none, or more than one.
+        """
+        if not self.others:
+            return self.layouts[0]
+        if not folder.is_dir():
+            raise DataError(folder, "no such folder")
+        found = [layout for layout in self.layouts if layout.files[0].is_in(folder)]
+        if not found:
+            names = ", ".join(layout.files[0].path for layout in self.layouts)
+            raise DataError(folder, f"holds none of {names}")
+        found = [layout for layout in found if not layout.yields] or found
+        if len(found) > 1:
+            names = _listed([layout.files[0].path for layout in found])
+            raise DataError(folder, f"holds {names}, which may be different data; keep one of them")
+        return found[0]
 
     @property
     def is_fetchable(self) -> bool:
@@ -111,7 +162,8 @@ class Manifest:
 
     def by_hand(self, folder: str) -> str:
         """The way without that command, and what to mind."""
-        layouts = [_listed([file.path for file in files]) for files in self.layouts() if files]
+        every = [[file.path for file in layout.required] for layout in self.layouts]
+        layouts = [_listed(paths) for paths in every if paths]
         put = f" and put {', or '.join(layouts)} into {folder}" if layouts else ""
         sentences = [f"get it from {self.page}{put}", _gate(self), self.note]
         return ". ".join(sentence.rstrip(".") for sentence in sentences if sentence)

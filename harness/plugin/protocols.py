@@ -154,7 +154,8 @@ class Task(Protocol):
             encode: The model's tokenizer, for tasks that need perplexity.
 
         Raises:
-            DataError: A file, a field or an image is missing; it names file and row.
+            DataError: A file or a field is missing; it names file and row. Images need not be
+                looked for: the machine names those that are missing.
         """
         ...
 
@@ -178,6 +179,15 @@ class BringsData(Protocol):
 
         All else is read from the task's own data, which count as ``full``.
         """
+        ...
+
+
+@runtime_checkable
+class Varies(Protocol):
+    """A task that reads different data from one layout."""
+
+    def variant(self, folder: Path, profile: Profile) -> str:
+        """What tells them apart, in a word for the column; empty = the usual data."""
         ...
 
 

@@ -102,6 +102,8 @@ class Sample:
             if image is not None:
                 try:
                     hasher.update(image.read_bytes())
+                except FileNotFoundError:
+                    raise DataError(image, "no such image") from None
                 except OSError as error:
                     raise DataError(image, f"cannot be read ({error.strerror})") from None
         return hasher.hexdigest()
@@ -159,3 +161,4 @@ class EditionInfo:
     label: str
     """``mini``, ``full`` or ``folder``: rows of different labels never share a board."""
     version: str = ""
+    """Of data that the edition makes itself, which it knows to be what the task usually reads."""

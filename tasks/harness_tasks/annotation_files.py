@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from harness.plugin import DataError
 
 T = TypeVar("T")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".JPEG")
+#: In lower case; files have them in any.
+SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read_json(path: Path) -> Any:
@@ -61,6 +62,19 @@ class Row:
         for index, entry in enumerate(self.get(field, list)):
             yield Row(entry, self._path, f"{self._place}.{field}[{index}]")
 
+    def texts(self, field: str) -> list[str]:
+        """The field's entries, a list of texts that is not empty.
+
+        Raises:
+            DataError: It is something else.
+        """
+        found = self.get(field, list)
+        if not found or not all(isinstance(text, str) for text in found):
+            raise DataError(
+                self._path, f"field {field!r} is {found!r}, not a list of texts", self._place
+            )
+        return found
+
     def __contains__(self, field: str) -> bool:
         return field in self._content
 
@@ -73,17 +87,27 @@ def read_rows(path: Path, field: str) -> list[Row]:
     return [Row(entry, path, f"{field}[{index}]") for index, entry in enumerate(content[field])]
 
 
+def read_text(path: Path) -> str:
+    """The content of a text file.
+
+    Raises:
+        DataError: It is missing or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(path, "no such file") from None
+    except (OSError, ValueError) as error:
+        raise DataError(path, f"cannot be read ({error})") from None
+
+
 def read_json_lines(path: Path) -> Iterator[Row]:
     """One object per line; empty lines are passed over.
 
     Raises:
         DataError: The file is missing, or a line is not JSON.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"cannot be read ({error})") from None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if line.strip():
             try:
                 content = json.loads(line)
@@ -93,27 +117,16 @@ def read_json_lines(path: Path) -> Iterator[Row]:
 
 
 def find_image(folder: Path, stem: str) -> Path:
-    """The image of that name with any usual suffix.
-
-    Raises:
-        DataError: There is none.
-    """
-    for suffix in SUFFIXES:
-        path = folder / f"{stem}{suffix}"
-        if path.is_file():
-            return path
-    raise DataError(folder / f"{stem}{SUFFIXES[0]}", "no such image")
+    """The image of that name with any usual suffix; if there is none, the usual name."""
+    return first_file(
+        *(folder / f"{stem}{suffix}" for suffix in SUFFIXES),
+        *(folder / f"{stem}{suffix.upper()}" for suffix in SUFFIXES),
+    )
 
 
-def existing_image(path: Path) -> Path:
-    """The path itself.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    if not path.is_file():
-        raise DataError(path, "no such image")
-    return path
+def first_file(*paths: Path) -> Path:
+    """The first of the paths that is there, else the first of all: who reads it misses it."""
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def first_existing(folder: Path, names: Sequence[str]) -> Path:

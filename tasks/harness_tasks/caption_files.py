@@ -1,25 +1,18 @@
-"""Captions files: COCO's JSON, nocaps' (the same with a domain per image), Karpathy's splits."""
+"""Captions files of COCO, of nocaps (the same with domains), of Karpathy and of LAVIS."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from harness.plugin import DataError
-from harness_tasks.annotation_files import Row, first_existing, read_json, read_rows
+from harness.plugin import DataError, Manifest
+from harness_tasks.annotation_files import Row, first_existing, first_file, read_json, read_rows
 
-NOCAPS = "nocaps_val_4500_captions.json"
-#: Evaluation file -> folder of its images, both relative to the task's folder.
-COCO_FILES = {
-    "annotations/captions_val2017.json": "val2017",
-    "annotations/captions_val2014.json": "val2014",
-    "dataset_coco.json": "images",
-    "dataset_flickr30k.json": "images",
-    "dataset_flickr8k.json": "images",
-}
-#: The same for training, where it differs.
+#: Captions file for training -> folder of its images, both relative to the task's folder.
 COCO_TRAIN_FILES = {
     "annotations/captions_train2017.json": "train2017",
     "annotations/captions_train2014.json": "train2014",
-    **{name: images for name, images in COCO_FILES.items() if name.startswith("dataset_")},
+    "dataset_coco.json": "images",
+    "dataset_flickr30k.json": "images",
+    "dataset_flickr8k.json": "images",
 }
 
 
@@ -34,13 +27,15 @@ class Captioned:
 
 
 def read_captions(path: Path, images: Path, split: str) -> list[Captioned]:
-    """Read a captions file of any of the three formats.
+    """Read a captions file of any of the four formats.
 
     Args:
         images: Folder of the image files.
         split: Which split of a Karpathy file; other formats hold one split each.
     """
     content = read_json(path)
+    if isinstance(content, list):
+        return [_read_listed(Row(c, path, f"[{i}]"), images) for i, c in enumerate(content)]
     if isinstance(content, dict) and "annotations" not in content:
         return _read_karpathy(path, images, split)
     captions: dict[int, list[str]] = {}
@@ -63,16 +58,43 @@ def _read_coco_image(
     )
 
 
+def _read_listed(row: Row, images: Path) -> Captioned:
+    """An entry of a list of LAVIS's: where the image lies, and all its captions."""
+    place = PurePosixPath(row.get("image", str))
+    return Captioned(
+        id=place.name,
+        path=first_file(images / place, images / place.name),
+        captions=tuple(row.texts("caption")),
+    )
+
+
 def _read_karpathy(path: Path, images: Path, split: str) -> list[Captioned]:
     return [
         Captioned(
             id=row.get("filename", str),
-            path=images / row.get("filename", str),
+            path=_karpathy_image(row, images),
             captions=tuple(sentence.get("raw", str) for sentence in row.rows("sentences")),
         )
         for row in read_rows(path, "images")
         if row.get("split", str) == split
     ]
+
+
+def _karpathy_image(row: Row, images: Path) -> Path:
+    """Of COCO, ``filepath`` names the folder; some keep all images in one."""
+    name = row.get("filename", str)
+    folder = row.get("filepath", str) if "filepath" in row else ""
+    return first_file(images / folder / name, images / name)
+
+
+def captions_in(folder: Path, manifest: Manifest) -> tuple[Path, Path]:
+    """The captions file of the layout that the folder holds, and the folder of its images.
+
+    Raises:
+        DataError: It holds none, or more than one.
+    """
+    captions, images = manifest.layout_in(folder).required
+    return folder / captions.path, folder / images.path
 
 
 def find_captions(folder: Path, files: dict[str, str]) -> tuple[Path, Path]:

@@ -2,7 +2,7 @@
 
 Agrawal et al., "nocaps: novel object captioning at scale", ICCV 2019; Chen et al., "Microsoft COCO
 Captions", 2015 (arXiv:1504.00325). One reader takes COCO's captions JSON, nocaps' (the same with a
-domain per image) and Karpathy's split files.
+domain per image), Karpathy's split files and LAVIS's lists.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +21,7 @@ from harness.plugin import (
     hookimpl,
 )
 from harness_tasks import lavis, lmms_eval
-from harness_tasks.annotation_files import existing_image
-from harness_tasks.caption_files import COCO_FILES, NOCAPS, find_captions, read_captions
+from harness_tasks.caption_files import captions_in, read_captions
 from harness_tasks.manifests import manifest_of
 from harness_tasks.metrics.captions import score_captions
 
@@ -34,20 +33,17 @@ class Captioning:
     """What the caption tasks share."""
 
     name: ClassVar[str]
+    manifest: ClassVar[Manifest]
     metric: ClassVar[Metric] = CIDER
     profiles: ClassVar[tuple[Profile, ...]]
-
-    def find(self, folder: Path) -> tuple[Path, Path]:
-        """The captions file and the folder of its images."""
-        raise NotImplementedError
 
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
-        path, images = self.find(folder)
+        path, images = captions_in(folder, self.manifest)
         return [
             Example(
-                sample=Sample(id=item.id, image=existing_image(item.path), prompt=profile.prompt),
+                sample=Sample(id=item.id, image=item.path, prompt=profile.prompt),
                 references=item.captions,
                 label=item.domain,
                 cluster=item.id,
@@ -75,19 +71,13 @@ class NoCaps(Captioning):
         LMMS_EVAL,
     )
 
-    def find(self, folder: Path) -> tuple[Path, Path]:
-        return find_captions(folder, {NOCAPS: "images"})
-
 
 class CocoCaption(Captioning):
-    """COCO-style captions: COCO's own files, or Karpathy's test split."""
+    """COCO-style captions: val2017, or what else the manifest names."""
 
     name: ClassVar[str] = "coco-caption"
     manifest: ClassVar[Manifest] = manifest_of("coco-caption")
     profiles: ClassVar[tuple[Profile, ...]] = (*lavis.captions("lavis", ""), LMMS_EVAL)
-
-    def find(self, folder: Path) -> tuple[Path, Path]:
-        return find_captions(folder, COCO_FILES)
 
 
 @hookimpl

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.plugin import Asker, Example, Manifest, Metric, Profile, Sample, Scores, Task, hookimpl
-from harness_tasks.annotation_files import existing_image
-from harness_tasks.caption_files import find_captions, read_captions
+from harness_tasks.caption_files import captions_in, read_captions
 from harness_tasks.manifests import manifest_of
 from harness_tasks.metrics.recall import Rank, Ranks, candidates, ranks_from_features, recalls
 
-FILES = {"dataset_flickr30k.json": "images"}
 #: Candidates that are read together with the query; ``k_test`` of LAVIS.
 CANDIDATES = 128
 KS = (1, 5, 10)
@@ -38,10 +36,10 @@ class Flickr30k:
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
-        path, images = find_captions(folder, FILES)
+        path, images = captions_in(folder, self.manifest)
         return [
             Example(
-                sample=Sample(id=item.id, image=existing_image(item.path)),
+                sample=Sample(id=item.id, image=item.path),
                 references=item.captions,
                 cluster=item.id,
             )

@@ -4,6 +4,7 @@ A missing class folder would shift every label after it, so the order of ImageNe
 be given unless all 1000 folders are there.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from harness.plugin import DataError
 from harness_tasks.annotation_files import SUFFIXES, read_json
 
 CLASSES = 1000
+#: What a file browser leaves behind.
+IGNORED = ("Thumbs.db", "desktop.ini")
+NAMED = 5
 #: Kaggle's list of classes, ``wnid name, name`` per line, in index order.
 MAPPING = "LOC_synset_mapping.txt"
 INDEX = "classes.json"
@@ -34,7 +38,7 @@ def read_image_folder(folder: Path, split: str = "val") -> Labelled:
     root = folder / split
     if not root.is_dir():
         raise DataError(root, f"no such folder; ImageNet's is {split}/<wnid>/<image>")
-    present = sorted(path.name for path in root.iterdir() if path.is_dir())
+    present = _class_folders(root)
     classes = _class_order(root, present)
     names = [name for _, name in classes]
     return Labelled(
@@ -50,8 +54,12 @@ def read_class_folders(root: Path) -> Labelled:
     """
     if not root.is_dir():
         raise DataError(root, "no such folder; it holds one folder of images per class")
-    names = sorted(path.name for path in root.iterdir() if path.is_dir())
+    names = _class_folders(root)
     return Labelled(_images(root, names, names), names)
+
+
+def _class_folders(root: Path) -> list[str]:
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _images(root: Path, present: list[str], classes: list[str]) -> list[tuple[Path, int]]:
@@ -59,12 +67,20 @@ def _images(root: Path, present: list[str], classes: list[str]) -> list[tuple[Pa
     unknown = [name for name in present if name not in order]
     if unknown:
         raise DataError(root / unknown[0], "is no class of the list")
-    return [
-        (path, order[name])
-        for name in present
-        for path in sorted((root / name).iterdir())
-        if path.suffix in SUFFIXES
-    ]
+    found = [(path, order[name]) for name in present for path in _files(root / name)]
+    strange = [path for path, _ in found if path.suffix.lower() not in SUFFIXES]
+    if strange:
+        names = ", ".join(str(path.relative_to(root)) for path in strange[:NAMED])
+        more = f" and {len(strange) - NAMED:,} more" if len(strange) > NAMED else ""
+        raise DataError(root, f"{names}{more} is no image ({', '.join(SUFFIXES)}); take it out")
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All that lies in a class's folder, but for what no one put there."""
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith(".") and path.name not in IGNORED:
+            yield path
 
 
 def _class_order(root: Path, present: list[str]) -> list[tuple[str, str]]:

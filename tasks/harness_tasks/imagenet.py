@@ -1,10 +1,11 @@
 """ImageNet-1k: top-1 and top-5, of a classifier's logits or of a dual encoder, zero-shot.
 
-Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015. Class names
-come from the list in the folder: those of WordNet, or the cleaner ones that CLIP's authors chose,
-which score higher, if they stand in its classes.json.
+Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015. Class names are
+those of Kaggle's list, which are WordNet's, unless there is a classes.json: CLIP's authors chose
+cleaner ones, which score higher. Then a hash of the names stands in the column.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -30,6 +31,13 @@ class ImageNet(LabelledImages):
         "zero-shot": templates.IMAGENET,
         "zero-shot-1": templates.PHOTO,
     }
+
+    def variant(self, folder: Path, profile: Profile) -> str:
+        """Six digits of a hash of the names that classes.json gives, where names matter."""
+        if profile.name not in self.templates or not (folder / INDEX).is_file():
+            return ""
+        names = "\n".join(read_image_folder(folder).names)
+        return f"names-{hashlib.sha256(names.encode()).hexdigest()[:6]}"
 
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None

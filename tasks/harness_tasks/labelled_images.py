@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from harness.plugin import Asker, Example, Metric, Profile, Sample, Scores
+from harness.plugin import Asker, Example, Manifest, Metric, Profile, Sample, Scores
 from harness_tasks import zero_shot
 from harness_tasks.image_folder import Labelled
 
@@ -12,6 +12,7 @@ class LabelledImages:
     """Top-1 accuracy. The classes of a zero-shot profile are its examples' choices."""
 
     name: ClassVar[str]
+    manifest: ClassVar[Manifest]
     metric: ClassVar[Metric] = Metric(name="top-1", unit="%", scale=100, is_correctness=True)
     profiles: ClassVar[tuple[Profile, ...]]
     templates: ClassVar[Mapping[str, tuple[str, ...]]]

@@ -11,12 +11,13 @@ from typing import ClassVar
 
 from harness.plugin import DataError, Example, Manifest, Profile, Task, hookimpl
 from harness_tasks import templates
-from harness_tasks.annotation_files import existing_image, read_json
+from harness_tasks.annotation_files import read_json
 from harness_tasks.image_folder import Labelled, read_class_folders
 from harness_tasks.labelled_images import LabelledImages, labelled_examples
 from harness_tasks.manifests import manifest_of
 
 TEST = "test"
+COOP = "coop-test"
 
 
 class LabelledSet(LabelledImages):
@@ -31,10 +32,8 @@ class LabelledSet(LabelledImages):
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
-        if (folder / self.split_file).is_file():
+        if self.manifest.layout_in(folder).name == COOP:
             return labelled_examples(read_split(folder / self.split_file, folder / self.images))
-        if not (folder / TEST).is_dir():
-            raise DataError(folder, f"has neither {self.split_file} nor {TEST}/<class>/")
         return labelled_examples(read_class_folders(folder / TEST))
 
 
@@ -42,7 +41,7 @@ def read_split(path: Path, images: Path) -> Labelled:
     """The test images of a CoOp split file, whose entries are [image, class index, class name].
 
     Raises:
-        DataError: The file or an image is missing, or an entry is something else.
+        DataError: The file is missing, or an entry is something else.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get(TEST), list):
@@ -52,7 +51,7 @@ def read_split(path: Path, images: Path) -> Labelled:
     for index, entry in enumerate(content[TEST]):
         match entry:
             case [str(image), int(label), str(name)]:
-                found.append((existing_image(images / image), label))
+                found.append((images / image, label))
                 names[label] = name
             case _:
                 wanted = "not [image, class index, class name]"
@@ -124,16 +123,13 @@ class FGVCAircraft(LabelledSet):
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
-        path = folder / self.split_file
-        if not path.is_file():
+        if not self.manifest.layout_in(folder).name:
             return super().examples(folder, profile, encode)
-        rows = [line.partition(" ") for line in path.read_text(encoding="utf-8").splitlines()]
+        text = (folder / self.split_file).read_text(encoding="utf-8")
+        rows = [line.partition(" ") for line in text.splitlines()]
         names = sorted({name for _, _, name in rows})
         order = {name: index for index, name in enumerate(names)}
-        images = [
-            (existing_image(folder / self.images / f"{image}.jpg"), order[name])
-            for image, _, name in rows
-        ]
+        images = [(folder / self.images / f"{image}.jpg", order[name]) for image, _, name in rows]
         return labelled_examples(Labelled(images, names))
 
 

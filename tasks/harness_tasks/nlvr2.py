@@ -1,7 +1,7 @@
 """NLVR2: is a sentence true of a pair of photographs?
 
 Suhr et al., "A Corpus for Reasoning about Natural Language Grounded in Photographs", ACL 2019.
-Reads the official JSON lines (test-P is ``test1.json``). A model with a head for pairs is asked for
+Reads the official JSON lines: ``test1.json`` is test-P. A model with a head for pairs is asked for
 its verdict; any other that answers questions is shown the pair side by side.
 """
 
@@ -21,11 +21,9 @@ from harness.plugin import (
     Task,
     hookimpl,
 )
-from harness_tasks.annotation_files import first_existing
 from harness_tasks.manifests import manifest_of
 from harness_tasks.nlvr2_files import TRUTH_PROMPT, Statement, read_statements
 
-FILES = ("test1.json", "dev.json")
 #: What texts and verdicts mean.
 VERDICTS = {"yes": "True", "true": "True", "no": "False", "false": "False"}
 
@@ -48,10 +46,8 @@ class NLVR2:
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
-        return [
-            _example(statement, profile.prompt)
-            for statement in read_statements(first_existing(folder, FILES))
-        ]
+        path = folder / self.manifest.layout_in(folder).files[0].path
+        return [_example(statement, profile.prompt) for statement in read_statements(path)]
 
     def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:
         samples = [example.sample for example in examples]

@@ -24,11 +24,7 @@ class Statement:
 
     @property
     def images(self) -> tuple[Path, Path]:
-        """The left and the right one.
-
-        Raises:
-            DataError: One is missing.
-        """
+        """The left and the right one."""
         left, right = (find_image(self.folder, f"{self.pair}-img{side}") for side in (0, 1))
         return left, right
 

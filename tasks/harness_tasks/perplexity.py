@@ -23,7 +23,7 @@ from harness.plugin import (
     Task,
     hookimpl,
 )
-from harness_tasks.annotation_files import first_existing
+from harness_tasks.annotation_files import read_text
 from harness_tasks.manifests import manifest_of
 
 #: The usual one goes first.
@@ -35,7 +35,6 @@ class Perplexity:
 
     name: ClassVar[str]
     manifest: ClassVar[Manifest]
-    files: ClassVar[tuple[str, ...]]
     profiles: ClassVar[tuple[Profile, ...]] = tuple(
         Profile(name=f"w{window}", needs=("perplexity",), window=window) for window in WINDOWS
     )
@@ -47,8 +46,8 @@ class Perplexity:
         if encode is None:
             raise InputError(f"{self.name} needs a model with a tokenizer")
         assert profile.window is not None
-        path = first_existing(folder, self.files)
-        tokens = encode(path.read_text(encoding="utf-8"))
+        path = folder / self.manifest.layout_in(folder).files[0].path
+        tokens = encode(read_text(path))
         count = len(tokens) // profile.window
         if not count:
             raise DataError(path, f"{len(tokens)} tokens, not one window of {profile.window}")
@@ -74,7 +73,6 @@ class WikiText(Perplexity):
 
     name: ClassVar[str] = "wikitext"
     manifest: ClassVar[Manifest] = manifest_of("wikitext")
-    files: ClassVar[tuple[str, ...]] = ("wiki.test.raw", "wiki.test.tokens")
 
 
 class PennTreebank(Perplexity):
@@ -82,7 +80,6 @@ class PennTreebank(Perplexity):
 
     name: ClassVar[str] = "ptb"
     manifest: ClassVar[Manifest] = manifest_of("ptb")
-    files: ClassVar[tuple[str, ...]] = ("ptb.test.txt",)
 
 
 @hookimpl

@@ -29,11 +29,7 @@ class Question:
 
     @property
     def image(self) -> Path:
-        """The image's file.
-
-        Raises:
-            DataError: There is none.
-        """
+        """The image's file."""
         return find_image(self.folder, self.stem)
 
     @property

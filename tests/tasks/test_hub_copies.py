@@ -20,8 +20,8 @@ from harness.data.fetch import Fetched, fetch
 from harness.data.folders import LOCK
 from harness.data.hub import ParquetTables
 from harness.errors import DataError, InputError
-from harness.plugin import Example
-from harness_tasks.captioning import NoCaps
+from harness.plugin import Example, HubCopy, HubTable
+from harness_tasks.captioning import CocoCaption, NoCaps
 from harness_tasks.flickr30k import Flickr30k
 from harness_tasks.gqa import GQA
 from harness_tasks.imagenet import ImageNet
@@ -187,6 +187,23 @@ def test_the_official_captions_file_stays_and_has_the_domains(tmp_path: Path) ->
     assert (example.label, example.references) == ("near-domain", ("official",))
 
 
+def test_coco_is_named_by_its_questions(tmp_path: Path) -> None:
+    rows = [
+        {"question_id": name, "image": picture(i), "answer": [f"{i} one", f"{i} two"]}
+        for i, name in enumerate(("000000000139.jpg", "COCO_val2017_000000000042.jpg"))
+    ]
+    write(tmp_path / "hub" / "data" / "val-00000-of-00001.parquet", rows)
+
+    fetch_local(CocoCaption(), tmp_path / "hub", tmp_path / "out")
+
+    examples = read(CocoCaption(), tmp_path / "out")
+    assert [example.sample.image.name for example in examples] == [
+        "000000000042.jpg",
+        "000000000139.jpg",
+    ]
+    assert [e.references for e in examples] == [("1 one", "1 two"), ("0 one", "0 two")]
+
+
 def flickr_rows(count: int) -> Rows:
     return [
         {"image": picture(i), "filename": f"{i}.jpg", "caption": [f"{i} {k}" for k in range(5)]}
@@ -343,6 +360,13 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
         fetch_local(VQAv2(), tmp_path / "none", tmp_path / "out")
     with pytest.raises(InputError, match="ptb has no hub copy to convert; get it from https"):
         fetch_local(PennTreebank(), tmp_path / "hub", tmp_path / "out")
+
+
+def test_an_alias_has_a_commit_of_its_own() -> None:
+    table = HubTable(split="test", columns=("a",))
+    copy = HubCopy(repo="new/x", aliases=("old/x@c0ffee", "x"), tables=(table,), convert="m:f")
+
+    assert copy.names == {"new/x": "", "old/x": "c0ffee", "x": ""}
 
 
 class FakeHub:

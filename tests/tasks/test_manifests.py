@@ -2,6 +2,7 @@
 
 import dataclasses
 import pkgutil
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from harness.data.folders import locate
 from harness.errors import DataError
-from harness.plugin import Manifest, OfficialFile, Task, read_manifest
+from harness.plugin import Layout, Manifest, OfficialFile, Task, read_manifest
 from harness.plugin.manager import Plugins, load_plugins
 from harness.spec import DataSpec
 from harness_tasks.manifests import manifest_of
@@ -38,18 +39,24 @@ def test_a_manifest_can_be_followed(manifest: Manifest) -> None:
     for file in manifest.files:
         assert not file.path.startswith("/")
         assert file.url == "" or file.url.startswith(("https://", "http://"))
-        assert file.url == "" or not file.layout, "a fetch makes the first layout alone"
         assert len(file.sha256) in (0, 64)
+    names = [layout.name for layout in manifest.layouts]
+    assert len(set(names)) == len(names)
+    for layout in manifest.others:
+        assert layout.name
+        assert layout.is_counted, "a part of it would pass for the whole"
+        assert not any(file.url for file in layout.files), "a fetch makes the first layout alone"
     for copy in manifest.hub:
         assert callable(pkgutil.resolve_name(copy.convert))
-        assert all(name.count("/") < 2 for name in (copy.repo, *copy.aliases))
+        assert all(name.count("/") < 2 for name in copy.names)
+        assert all(re.fullmatch("|[0-9a-f]{40}|refs/.*", commit) for commit in copy.names.values())
         assert all(table.columns for table in copy.tables)
     assert manifest.gated == any(copy.gated for copy in manifest.hub)
 
 
 def test_new_and_old_names_of_a_hub_copy() -> None:
-    for task in ("vqav2", "okvqa", "gqa", "nocaps", "flickr30k"):
-        names = {(copy.repo, *copy.aliases) for copy in manifest_of(task).hub}
+    for task in ("vqav2", "okvqa", "gqa", "nocaps", "flickr30k", "coco-caption"):
+        names = {tuple(copy.names) for copy in manifest_of(task).hub}
         assert any(
             new.startswith("lmms-lab-encoder/")
             and old == [new.replace("lmms-lab-encoder/", "lmms-lab/")]
@@ -106,8 +113,8 @@ def test_what_a_stranger_writes(tmp_path: Path) -> None:
         files=(
             OfficialFile(path="a.json", url="https://birds.org/a.json"),
             OfficialFile(path="b/", url="https://birds.org/b.zip"),
-            OfficialFile(path="c.json", layout="other"),
         ),
+        others=(Layout(name="other", files=(OfficialFile(path="c.json"),)),),
         gated=True,
     )
     assert fetchable.instructions() == (

@@ -127,8 +127,10 @@ def test_a_faulty_question_file_is_named(vqa: Path, file: str, change: Edit, mes
 def test_a_missing_image_is_named(vqa: Path) -> None:
     (vqa / "val2014" / "COCO_val2014_000000000009.jpg").unlink()
 
+    *_, example = VQAv2().examples(vqa, VQAv2().profiles[0], None)
+
     with pytest.raises(DataError, match="COCO_val2014_000000000009.jpg: no such image"):
-        VQAv2().examples(vqa, VQAv2().profiles[0], None)
+        example.sample.input_digest()
 
 
 def test_a_file_that_is_no_json_is_named(vqa: Path) -> None:

@@ -78,6 +78,18 @@ def nocaps(data: Path, folder: Path) -> None:
     dump(folder / "nocaps_val_4500_captions.json", {"images": images, "annotations": texts})
 
 
+def karpathy_of_lavis(data: Path, folder: Path) -> None:
+    """Those of the list of 5,000 whose photographs are there."""
+    rows = []
+    there = {path.stem: path for path in (data / "coco_mini").glob("*2017/*.jpg")}
+    for row in read(data / "official_samples" / "coco_karpathy" / "coco_karpathy_test.json"):
+        photograph = there.get(Path(row["image"]).stem.rpartition("_")[2])
+        if photograph is not None:
+            link(photograph, folder / "images" / row["image"])
+            rows.append(row)
+    dump(folder / "annotations" / "coco_karpathy_test.json", rows)
+
+
 def nlvr2(data: Path, folder: Path) -> None:
     photos = photographs(data)
     rows = []
@@ -131,6 +143,7 @@ REAL = (
     Real("nocaps", "lavis", "instructblip_t5", nocaps, 20),
     Real("coco-caption", "lavis", "blip_caption", as_it_is("coco_mini"), 79),
     Real("coco-caption", "lmms-eval", "llava", as_it_is("flickr8k"), 100),
+    Real("coco-caption", "lmms-eval", "blip_caption", karpathy_of_lavis, 22),
     Real("flickr30k", "itc", "clip", flickr30k, 100),
     Real("flickr30k", "itc+itm", "blip2_retrieval", flickr30k, 100),
     Real("imagenet", "zero-shot", "siglip", as_it_is("imagenet"), 1000),

@@ -11,16 +11,18 @@ import pytest
 
 from harness.data.folders import LOCK
 from harness.data.verify import Verdict, verify
-from harness.errors import DataError
+from harness.errors import DataError, InputError
 from harness.plugin.manager import Plugins
 from harness.spec import DataSpec, TaskSpec
 from harness.tasks import open_task
 from harness_tasks.editions.mini import mini_root
 from harness_tasks.gqa import GQA
 from harness_tasks.imagenet import ImageNet
+from harness_tasks.labelled_sets import UCF101, Food101
+from harness_tasks.lm_eval import LmEval
 from harness_tasks.perplexity import PennTreebank, WikiText
 from harness_tasks.vqav2 import VQAv2
-from tests.tiny import make_samples
+from tests.tasks.worlds import dump, images, write_class_folders
 
 ANNOTATIONS = VQAv2.annotations
 IMAGE = "val2014/COCO_val2014_000000000007.png"
@@ -75,7 +77,7 @@ def edit(path: Path, change: Callable[[Any], Any]) -> None:
         (lambda folder: flip(folder / IMAGE), [f"{IMAGE}: other bytes: SHA-256 "]),
         (
             lambda folder: (folder / IMAGE).unlink(),
-            [f"{IMAGE[:-4]}.jpg: no such image", f"{IMAGE}: is gone; the lock file has it"],
+            [f"{IMAGE}: is gone; the lock file has it"],
         ),
         (
             lambda folder: edit(
@@ -146,26 +148,56 @@ def test_a_part_is_not_evaluated_as_full(
 
 
 def test_lines_of_texts_are_counted(tmp_path: Path) -> None:
-    (tmp_path / "ptb.test.txt").write_text("no it was n't black monday \n" * 3760)
+    path = tmp_path / "ptb.test.txt"
+    path.write_text("no it was n't black monday \n" * 3760)
 
     verdict = check(tmp_path, PennTreebank(), part=False)
 
-    assert verdict.problems == (f"{tmp_path / 'ptb.test.txt'}: 3,760 lines, not 3,761",)
+    assert verdict.problems == (
+        f"{path}: 3,760 lines, not 3,761; if it is a part on purpose, say --part",
+    )
 
 
-def test_the_count_of_another_layout_is_not_known(tmp_path: Path) -> None:
+def test_every_layout_has_its_own_count(tmp_path: Path) -> None:
     """CoOp's test split of Food-101 has other images than the official one."""
-    from harness_tasks.labelled_sets import Food101
-
-    (tmp_path / "images").mkdir()
-    [sample, *_] = make_samples("vit", tmp_path / "images", 1)
-    entry = [sample.image.name, 0, "apple pie"]
-    (tmp_path / Food101.split_file).write_text(json.dumps({"test": [entry]}))
+    images(tmp_path / "images", ["a.jpg"])
+    dump(tmp_path / Food101.split_file, {"test": [["a.jpg", 0, "apple pie"]]})
 
     verdict = check(tmp_path, Food101(), part=False)
 
+    assert verdict.problems == (
+        f"{tmp_path}: 1 items, not 30,300; if it is a part on purpose, say --part",
+    )
+
+
+def test_a_count_that_nobody_knows_is_said_to_be_unknown(tmp_path: Path) -> None:
+    write_class_folders(tmp_path)
+
+    verdict = check(tmp_path, UCF101(), part=False)
+
     assert verdict.is_sound
-    assert verdict.examples == 1
+    assert (verdict.examples, verdict.is_counted) == (4, False)
+
+
+def test_each_broken_or_missing_image_is_named_before_a_lock_file_is_written(vqav2: Path) -> None:
+    pictures = sorted((vqav2 / "val2014").iterdir())
+    pictures[0].write_text("garbage")
+    pictures[1].write_bytes(pictures[1].read_bytes()[:-40])
+    pictures[2].unlink()
+
+    verdict = check(vqav2)
+
+    assert [problem.partition(" (")[0] for problem in sorted(verdict.problems)] == [
+        f"{pictures[0]}: not a readable image",
+        f"{pictures[1]}: not a readable image",
+        f"{pictures[2].with_suffix('.jpg')}: no such image",
+    ]
+    assert not (vqav2 / LOCK).exists()
+
+
+def test_data_that_is_no_folder_of_ours_is_not_verified(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="lm_eval: its manifest names no files, so there is noth"):
+        check(tmp_path, LmEval("arc_easy"))
 
 
 def test_a_damaged_lock_file_is_named(vqav2: Path) -> None:

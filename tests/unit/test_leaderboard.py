@@ -377,6 +377,20 @@ def test_a_task_on_other_data_has_a_column_that_says_so() -> None:
     assert len(board.rows[0].scores) == 2
 
 
+def test_another_split_has_a_column_of_its_own_on_the_same_board() -> None:
+    evals = [
+        eval_record("dense", 90),
+        eval_record("dense", 70, variant="dev"),
+        eval_record("a", 60, pruned=prune_record("a"), variant="dev"),
+    ]
+
+    board = one_board([prune_record("a")], evals)
+
+    assert list(map(board.head, board.columns)) == ["vqav2/lavis ↑", "vqav2/lavis dev ↑"]
+    assert not board.is_partial
+    assert "| a | 0.500 | - | 60.0 |" in to_markdown(board)
+
+
 def test_a_board_as_data_keeps_the_profiles_of_a_task_apart() -> None:
     evals = [eval_record("dense", 90), eval_record("dense", 80, profile="official")]
 

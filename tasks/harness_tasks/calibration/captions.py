@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.plugin import Sample, SamplePool
-from harness_tasks.annotation_files import existing_image
 from harness_tasks.calibration.captioned import Captioned
 from harness_tasks.calibration.source_files import source_path
 from harness_tasks.caption_files import COCO_TRAIN_FILES, find_captions, read_captions
@@ -29,6 +28,6 @@ class Captions(Captioned):
 
         def make(position: int) -> Sample:
             item = items[position]
-            return self.sample(item.id, existing_image(item.path), item.captions[0])
+            return self.sample(item.id, item.path, item.captions[0])
 
         return SamplePool(len(items), lambda i: items[i].id, make)

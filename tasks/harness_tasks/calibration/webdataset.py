@@ -43,7 +43,7 @@ def _members(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
                     folder, name = posixpath.split(member.name)
                     key, dot, suffix = name.partition(".")
                     place = (member.offset_data, member.size)
-                    found.setdefault(posixpath.join(folder, key), {})[dot + suffix] = place
+                    found.setdefault(posixpath.join(folder, key), {})[dot + suffix.lower()] = place
     except (OSError, tarfile.TarError) as error:
         raise DataError(path, f"not readable as an uncompressed tar file ({error})") from None
     return found

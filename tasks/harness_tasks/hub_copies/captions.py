@@ -1,13 +1,14 @@
-"""nocaps and Flickr30k."""
+"""nocaps, COCO captions and Flickr30k."""
 
 import json
 from operator import itemgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.plugin import DataError, HubCopy, HubTables
 from harness_tasks.hub_copies.writing import image_bytes, write_bytes, write_json
 
+COCO = "annotations/captions_val2017.json"
 NOCAPS = "nocaps_val_4500_captions.json"
 KARPATHY = "dataset_flickr30k.json"
 #: Images of Karpathy's test split.
@@ -36,6 +37,24 @@ def write_nocaps(tables: HubTables, folder: Path, copy: HubCopy) -> None:
         {
             "images": sorted(images, key=itemgetter("id")),
             "annotations": sorted(annotations, key=itemgetter("id")),
+        },
+    )
+
+
+def write_coco(tables: HubTables, folder: Path, copy: HubCopy) -> None:
+    """``val2017/`` and its captions file; the id of a question is the name of COCO's image."""
+    images, annotations = [], []
+    for row in tables.rows("rows"):
+        number = int(PurePosixPath(row["question_id"]).stem.rpartition("_")[2])
+        name = f"{number:012d}.jpg"
+        write_bytes(folder / "val2017" / name, image_bytes(row, "image"))
+        images.append({"id": number, "file_name": name})
+        annotations += [{"image_id": number, "caption": caption} for caption in row["answer"]]
+    write_json(
+        folder / COCO,
+        {
+            "images": sorted(images, key=itemgetter("id")),
+            "annotations": sorted(annotations, key=itemgetter("image_id")),
         },
     )
 
