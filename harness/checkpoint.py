@@ -139,8 +139,7 @@ def load_saved(spec: ModelSpec, manifest: Manifest, plugins: Plugins) -> Model:
             record contradicts the masks, or these are of another dense model.
     """
     folder = Path(spec.name)
-    _check_record(folder, manifest)
-    _check_tensors(folder, manifest)
+    refuse_damaged(folder, manifest)
     load = _load_masked if manifest.format == "masks" else _load_full
     model = load(spec, manifest, plugins)
     _check_counts(folder, manifest, model)
@@ -191,6 +190,16 @@ def masks_of(folder: Path, model: Model) -> Masks:
     """The masks in a folder, for the model that was loaded from it."""
     with open_patch(folder / MASKS, model) as patch:
         return patch.masks
+
+
+def refuse_damaged(folder: Path, manifest: Manifest) -> None:
+    """Compare a folder with the digests in its manifest.
+
+    Raises:
+        CheckpointError: A part of the record or a tensor is not the one that was saved.
+    """
+    _check_record(folder, manifest)
+    _check_tensors(folder, manifest)
 
 
 def _record_digests(record: PruneRecord) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A saved pruned model in another form."""
+"""A saved pruned model in another form, or as a checkpoint of another library."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Literal
 
 from harness.atomic import refuse_filled
-from harness.checkpoint import load_saved, masks_of, read_manifest, save_masks, save_pruned
+from harness.checkpoint import (
+    load_saved,
+    masks_of,
+    read_manifest,
+    refuse_damaged,
+    save_masks,
+    save_pruned,
+)
 from harness.errors import CheckpointError
+from harness.plugin import Backend
 from harness.plugin.manager import Plugins
 from harness.semi_structured import (
     Speed,
@@ -64,3 +72,29 @@ def export(
         return ()
     write_packed(target, model)
     return measure(model, TOKENS, on_gpu)
+
+
+def export_checkpoint(
+    backend: Backend, folder: Path, target: Path, *, base: Path | None
+) -> Sequence[str]:
+    """Write a model folder, pruned or not, as a backend's checkpoint.
+
+    Args:
+        base: See `Backend.export_checkpoint`.
+
+    Returns:
+        Notes, one a line.
+
+    Raises:
+        CheckpointError: The folder is damaged or holds masks alone, or the backend has no such
+            model.
+    """
+    manifest = read_manifest(str(folder))
+    if manifest is not None:
+        refuse_damaged(folder, manifest)
+        if manifest.format == "masks":
+            raise CheckpointError(
+                f"{folder}: holds masks alone; make the model in full first, "
+                f"`harness export {folder} --to hf --save FOLDER`"
+            )
+    return backend.export_checkpoint(folder, target, base=base)

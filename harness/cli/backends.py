@@ -56,7 +56,9 @@ def commands_of(name: str, title: str) -> typer.Typer:
         ] = None,
     ) -> int:
         """Write a model folder as a checkpoint."""
-        for note in _backend(name).export_checkpoint(folder, to, base=base):
+        from harness.export import export_checkpoint
+
+        for note in export_checkpoint(_backend(name), folder, to, base=base):
             typer.echo(f"note: {note}")
         typer.echo(f"{to}: written")
         return 0

@@ -245,6 +245,28 @@ def test_the_command_line_goes_there_and_back(
     assert "vision_config is 16" in capsys.readouterr().err
 
 
+def test_a_damaged_or_partial_pruned_folder_is_not_exported(
+    imported: Import, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, full, masks = imported(random_state("blip2_t5")), tmp_path / "full", tmp_path / "masks"
+    target = tmp_path / "back.pth"
+    results = ("--results", str(tmp_path / "r"))
+    pruning = ["prune", "--pruner", "magnitude", "--model", str(base), *results]
+    assert run_command([*pruning, "--save", str(full)]) == 0
+    assert run_command(["export", str(full), "--to", "masks", "--save", str(masks)]) == 0
+    exporting = ("lavis", "export", "--base", str(base), "--to")
+    assert run_command([*exporting, str(tmp_path / "good.pth"), str(full)]) == 0
+    content = bytearray((full / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (full / "model.safetensors").write_bytes(content)
+    capsys.readouterr()
+
+    for folder, message in ((full, " has other bytes than were saved"), (masks, "--to hf --save")):
+        assert run_command([*exporting, str(target), str(folder)]) == 2
+        assert message in capsys.readouterr().err
+    assert not target.exists()
+
+
 def test_nothing_is_overwritten(imported: Import, tmp_path: Path) -> None:
     folder = imported(random_state("blip2_t5"))
     (tmp_path / "there.pth").write_text("mine")
