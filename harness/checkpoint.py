@@ -98,12 +98,17 @@ def save_masks(folder: Path, record: PruneRecord, masks: Masks, *, masks_suffice
         CheckpointError: The folder is not empty, or the weights that stay are not the dense ones.
     """
     if not masks_suffice:
-        raise CheckpointError(
-            f"{record.pruner} changes weights that stay, so masks alone do not make its model; "
-            f"save it in full, --format hf"
-        )
+        raise masks_do_not_suffice(record.pruner)
     with new_folder(folder) as made:
         _write_manifest(made, "masks", record, masks, masks_suffice=True)
+
+
+def masks_do_not_suffice(pruner: str) -> CheckpointError:
+    """Why a pruned model is not saved as masks alone."""
+    return CheckpointError(
+        f"{pruner} changes weights that stay, so masks alone do not make its model; "
+        f"save it in full, --format hf"
+    )
 
 
 def _write_manifest(

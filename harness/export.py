@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from harness.atomic import refuse_filled
+from harness.atomic import refuse_filled, refuse_unwritable
 from harness.checkpoint import (
     load_saved,
     masks_of,
@@ -86,9 +86,10 @@ def export_checkpoint(
         Notes, one a line.
 
     Raises:
-        CheckpointError: The folder is damaged or holds masks alone, or the backend has no such
-            model.
+        CheckpointError: The folder is damaged or holds masks alone, the backend has no such model,
+            or the target cannot be written.
     """
+    refuse_unwritable(target)
     manifest = read_manifest(str(folder))
     if manifest is not None:
         refuse_damaged(folder, manifest)

@@ -40,6 +40,9 @@ def commands_of(name: str, title: str) -> typer.Typer:
         ] = None,
     ) -> int:
         """Make a model folder of a checkpoint."""
+        from harness.atomic import refuse_filled
+
+        refuse_filled(to)
         made = _backend(name).import_checkpoint(
             sources, to, tokenizer=tokenizer, given=_sections(config)
         )

@@ -267,6 +267,20 @@ def test_a_damaged_or_partial_pruned_folder_is_not_exported(
     assert not target.exists()
 
 
+def test_a_target_that_cannot_be_written_is_refused(
+    imported: Import, word_list: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = imported(random_state("blip2_t5"))
+    checkpoint = str(tmp_path / "checkpoint.pth")
+    for words in (
+        ("export", str(folder), "--to", "/proc/x.pth"),
+        ("import", checkpoint, "--to", "/proc/x", "--tokenizer", str(word_list)),
+        ("import", checkpoint, "--to", f"{checkpoint}/x", "--tokenizer", str(word_list)),
+    ):
+        assert run_command(["lavis", *words]) == 2
+        assert "cannot be written there " in capsys.readouterr().err
+
+
 def test_nothing_is_overwritten(imported: Import, tmp_path: Path) -> None:
     folder = imported(random_state("blip2_t5"))
     (tmp_path / "there.pth").write_text("mine")

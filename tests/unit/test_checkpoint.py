@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageClassification
 
+from harness.atomic import refuse_filled
 from harness.bench import Bench
 from harness.checkpoint import _record_digests, load_saved, read_manifest
 from harness.errors import CheckpointError, DataError, InputError
@@ -119,7 +120,24 @@ def test_masks_of_another_model_are_refused(
 def test_masks_alone_do_not_hold_weights_that_changed(save: Save, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="sparsegpt changes weights that stay"):
         save("masks", "masks", "sparsegpt")
-    assert not (tmp_path / "masks").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]  # it was not pruned either
+
+
+@pytest.mark.parametrize("place", ["file/x", "file/x/y", "/proc/x", "/proc/x/y"])
+def test_a_place_that_cannot_be_written_is_refused_before_pruning(
+    place: str, save: Save, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises(CheckpointError, match=r"x(/y)?: cannot be written there \(No"):
+        save(place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file"]
+
+
+def test_trying_a_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    refuse_filled(tmp_path / "new" / "folder")
+
+    assert not list(tmp_path.iterdir())
 
 
 def flip(tensors: dict[str, torch.Tensor]) -> None:
@@ -275,7 +293,7 @@ def test_a_folder_that_fails_leaves_nothing(
         raise OSError("No space left on device")
 
     monkeypatch.setattr("harness.checkpoint.write_atomically", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(CheckpointError, match=r"saved: cannot be written \(No space"):
         save("saved")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "results"]
 
