@@ -1,6 +1,7 @@
 """LAVIS's checkpoints become our folders and come back bit for bit."""
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,10 @@ def without(name: str) -> Callable[[State], Any]:
     return lambda state: {k: v for k, v in state.items() if k != name}
 
 
+def as_type(dtype: torch.dtype) -> Callable[[State], Any]:
+    return lambda state: {**state, "t5_proj.weight": state["t5_proj.weight"].to(dtype)}
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -205,8 +210,21 @@ def without(name: str) -> Callable[[State], Any]:
         ),
         (lambda s: {"a": torch.ones(1)}, "not a model of LAVIS that has a table of names"),
         (lambda s: {"model": {"a": 1}}, "a is a int, not a tensor"),
-        (lambda s: [1], "holds a list, not a state dict"),
-        (lambda s: {"model": Path("x")}, "not a pickle of plain tensors"),
+        (lambda s: [1], 'holds a list; a state dict, or {"model": state dict}, is wanted'),
+        (lambda s: {}, "holds an empty dict; a state dict, "),
+        (lambda s: {"state_dict": s}, 'state_dict is a dict, not a tensor; .*{"model": '),
+        (
+            lambda s: {"model": s, "a": Namespace()},
+            "it holds a argparse.Namespace; .* else is read",
+        ),
+        (lambda s: {**s, 7: torch.ones(1)}, "key 7 is a int, not a name"),
+        (as_type(torch.int8), "t5_proj.weight is int8; weights are float16, bfloat16, fl"),
+        (as_type(torch.complex64), "t5_proj.weight is complex64; weights are float16"),
+        (as_type(torch.int64), "t5_proj.weight is int64; weights are float16"),
+        (
+            lambda s: {**s, "t5_proj.weight": s["t5_proj.weight"].to_sparse()},
+            "t5_proj.weight is torch.sparse_coo; dense tensors are read",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(
