@@ -136,6 +136,19 @@ def read_manifest(folder: str) -> Manifest | None:
     return read_record(path, Manifest) if path.is_file() else None
 
 
+def refuse_needless_dense(spec: ModelSpec, manifest: Manifest | None) -> None:
+    """A dense model is named for a folder of masks alone.
+
+    Raises:
+        InputError: It is named for another.
+    """
+    if spec.dense is not None and (manifest is None or manifest.format != "masks"):
+        raise InputError(
+            f"--dense {spec.dense}: {spec.name} has its own weights; "
+            f"only a folder of masks alone is applied to a dense model"
+        )
+
+
 def load_saved(spec: ModelSpec, manifest: Manifest, plugins: Plugins) -> Model:
     """Load a folder with a manifest; it is what was saved, or an error.
 

@@ -12,6 +12,7 @@ from harness.checkpoint import (
     masks_of,
     read_manifest,
     refuse_damaged,
+    refuse_needless_dense,
     save_masks,
     save_pruned,
 )
@@ -60,6 +61,7 @@ def export(
     spec = ModelSpec.model_validate(
         {"name": source, "device": device, "dtype": dtype, "dense": dense}
     )
+    refuse_needless_dense(spec, manifest)
     model = load_saved(spec, manifest, plugins)
     masks, suffice = masks_of(Path(source), model), manifest.masks_suffice
     if form == "masks":

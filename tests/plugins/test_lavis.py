@@ -274,6 +274,11 @@ def test_a_damaged_or_partial_pruned_folder_is_not_exported(
     assert run_command(["export", str(full), "--to", "masks", "--save", str(masks)]) == 0
     exporting = ("lavis", "export", "--base", str(base), "--to")
     assert run_command([*exporting, str(tmp_path / "good.pth"), str(full)]) == 0
+    either = ["export", str(full), "--to", "lavis", "--base", str(base)]
+    assert run_command([*either, "--save", str(tmp_path / "same.pth")]) == 0
+    good, same = (torch.load(tmp_path / f"{name}.pth") for name in ("good", "same"))
+    assert list(good) == list(same)
+    assert all(torch.equal(tensor, same[name]) for name, tensor in good.items())
     content = bytearray((full / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (full / "model.safetensors").write_bytes(content)
