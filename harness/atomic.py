@@ -60,7 +60,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Where to write a folder, which takes the name `path` when all of it is written.
 
     Raises:
-        CheckpointError: There is such a folder already, and it is not empty.
+        CheckpointError: There is such a folder already and it is not empty, or it cannot be
+            written.
     """
     refuse_filled(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,15 +72,34 @@ def new_folder(path: Path) -> Iterator[Path]:
         for made in scratch.rglob("*"):
             made.chmod(0o755 if made.is_dir() else 0o644)
         scratch.replace(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written ({error})") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def refuse_filled(path: Path) -> None:
-    """A folder to be written has to be new or empty.
+    """A folder to be written has to be new or empty, in a place that can be written to.
 
     Raises:
-        CheckpointError: It is neither.
+        CheckpointError: It is neither, or the place cannot.
     """
+    refuse_unwritable(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise CheckpointError(f"{path}: is not empty; nothing is overwritten")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Try whether something can be made beside `path`, and leave nothing behind.
+
+    Raises:
+        CheckpointError: It cannot.
+    """
+    try:
+        place = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=place):
+            pass
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be written there ({error.strerror}); name a place that can be"
+        ) from None

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.calibration import CalibrationSet, draw_calibration
-from harness.checkpoint import Manifest, load_saved
+from harness.checkpoint import Manifest, load_saved, refuse_needless_dense
 from harness.cost import Cost, circumstances
 from harness.dense import DenseWeights
 from harness.grid import Variant
@@ -133,6 +133,7 @@ def open_bench(
     Args:
         saved: Manifest of the model's folder, if it was saved pruned.
     """
+    refuse_needless_dense(spec.model, saved)
     with announcer.stage("load", spec.model.name):
         model = load_saved(spec.model, saved, plugins) if saved else load_model(spec.model, plugins)
     return Bench(

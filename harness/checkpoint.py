@@ -9,31 +9,33 @@ in the full ones.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
+from pydantic import field_validator
 from safetensors.torch import save_file
 
 from harness.atomic import new_folder, write_atomically
-from harness.errors import CheckpointError, InputError
-from harness.masks import Masks
+from harness.budget import make_target
+from harness.digests import tensor_digests
+from harness.errors import CheckpointError, InputError, VerificationError
+from harness.masks import Masks, masks_digest, verify
 from harness.model import Model, load_model
 from harness.patch import open_patch, packed
+from harness.plugin import Pattern
 from harness.plugin.manager import Plugins
 from harness.plugin.shapes import write_shapes
-from harness.record import SCHEMA_VERSION, Entry, PruneRecord
+from harness.record import Entry, PruneRecord, hash_of
 from harness.spec import ModelSpec
 from harness.store import encode, read_record
 from harness.structure import shrunken, structure_of
 
 MANIFEST, MASKS = "harness.json", "masks.safetensors"
-#: Bytes that are hashed at once.
-PIECE = 1 << 24
+#: Of the manifest; since 2 it holds digests of the record.
+SCHEMA_VERSION = 2
 Format = Literal["hf", "masks"]
 Digests = Mapping[str, Mapping[str, str]]
 """File of the folder -> tensor in it -> SHA-256 of its bytes."""
@@ -45,9 +47,23 @@ class Manifest(Entry):
     schema_version: int = SCHEMA_VERSION
     format: Format
     record: PruneRecord
+    record_digests: Mapping[str, str]
+    """Part of the record, e.g. ``got.sparsity`` -> SHA-256 of its JSON."""
+    meets_budget: bool
+    """Whether every layer keeps what its budget says, to the weight."""
     masks_suffice: bool
     """Whether the dense weights and the masks alone make the pruned model."""
     tensors: Digests
+
+    @field_validator("schema_version")
+    @classmethod
+    def _is_read_here(cls, version: int) -> int:
+        if version != SCHEMA_VERSION:
+            raise ValueError(
+                f"the folder is of version {version}, this harness reads {SCHEMA_VERSION}; "
+                f"prune and save the model again"
+            )
+        return version
 
     @property
     def dense(self) -> str:
@@ -82,12 +98,17 @@ def save_masks(folder: Path, record: PruneRecord, masks: Masks, *, masks_suffice
         CheckpointError: The folder is not empty, or the weights that stay are not the dense ones.
     """
     if not masks_suffice:
-        raise CheckpointError(
-            f"{record.pruner} changes weights that stay, so masks alone do not make its model; "
-            f"save it in full, --format hf"
-        )
+        raise masks_do_not_suffice(record.pruner)
     with new_folder(folder) as made:
         _write_manifest(made, "masks", record, masks, masks_suffice=True)
+
+
+def masks_do_not_suffice(pruner: str) -> CheckpointError:
+    """Why a pruned model is not saved as masks alone."""
+    return CheckpointError(
+        f"{pruner} changes weights that stay, so masks alone do not make its model; "
+        f"save it in full, --format hf"
+    )
 
 
 def _write_manifest(
@@ -97,8 +118,10 @@ def _write_manifest(
     manifest = Manifest(
         format=form,
         record=record,
+        record_digests=_record_digests(record),
+        meets_budget={i.name: i.keep for i in record.got.sparsity.layers} == record.got.budget,
         masks_suffice=masks_suffice,
-        tensors={path.name: _digests(path) for path in sorted(folder.glob("*.safetensors"))},
+        tensors={path.name: tensor_digests(path) for path in sorted(folder.glob("*.safetensors"))},
     )
     write_atomically(folder / MANIFEST, encode(manifest))
 
@@ -113,22 +136,40 @@ def read_manifest(folder: str) -> Manifest | None:
     return read_record(path, Manifest) if path.is_file() else None
 
 
+def refuse_needless_dense(spec: ModelSpec, manifest: Manifest | None) -> None:
+    """A dense model is named for a folder of masks alone.
+
+    Raises:
+        InputError: It is named for another.
+    """
+    if spec.dense is not None and (manifest is None or manifest.format != "masks"):
+        raise InputError(
+            f"--dense {spec.dense}: {spec.name} has its own weights; "
+            f"only a folder of masks alone is applied to a dense model"
+        )
+
+
 def load_saved(spec: ModelSpec, manifest: Manifest, plugins: Plugins) -> Model:
     """Load a folder with a manifest; it is what was saved, or an error.
 
     Raises:
-        CheckpointError: A tensor of the folder is not the one that was saved, or the masks are of
-            another dense model.
+        CheckpointError: The record or a tensor of the folder is not the one that was saved, the
+            record contradicts the masks, or these are of another dense model.
     """
-    folder, record = Path(spec.name), manifest.record
-    _check_tensors(folder, manifest)
-    if manifest.format == "masks":
-        return _load_masked(spec, manifest, plugins)
-    model = load_model(spec, plugins)
+    folder = Path(spec.name)
+    refuse_damaged(folder, manifest)
+    load = _load_masked if manifest.format == "masks" else _load_full
+    model = load(spec, manifest, plugins)
+    _check_counts(folder, manifest, model)
+    return model
+
+
+def _load_full(spec: ModelSpec, manifest: Manifest, plugins: Plugins) -> Model:
+    record, model = manifest.record, load_model(spec, plugins)
     same_dtype = record.asked.held.dtype == spec.dtype
     if same_dtype and record.got.weights != model.identity["weights"]:
         raise CheckpointError(
-            f"{folder}: the weights are not those that {MANIFEST} was written for"
+            f"{spec.name}: the weights are not those that {MANIFEST} was written for"
         )
     return model
 
@@ -169,9 +210,64 @@ def masks_of(folder: Path, model: Model) -> Masks:
         return patch.masks
 
 
+def refuse_damaged(folder: Path, manifest: Manifest) -> None:
+    """Compare a folder with the digests in its manifest.
+
+    Raises:
+        CheckpointError: A part of the record or a tensor is not the one that was saved.
+    """
+    _check_record(folder, manifest)
+    _check_tensors(folder, manifest)
+
+
+def _record_digests(record: PruneRecord) -> dict[str, str]:
+    """Hash of every part of a record; of `asked`, `got` and `circumstances`, of every field."""
+    digests: dict[str, str] = {}
+    for part, content in json.loads(record.model_dump_json()).items():
+        if isinstance(content, dict):
+            digests |= {f"{part}.{name}": hash_of(value) for name, value in content.items()}
+        else:
+            digests[part] = hash_of(content)
+    return digests
+
+
+def _check_record(folder: Path, manifest: Manifest) -> None:
+    for part, digest in _record_digests(manifest.record).items():
+        if manifest.record_digests.get(part) != digest:
+            raise CheckpointError(
+                f"{folder / MANIFEST}: record.{part} is not what was saved; "
+                f"the file has to stay as it was written"
+            )
+
+
+def _check_counts(folder: Path, manifest: Manifest, model: Model) -> None:
+    """Count anew what the record says of masks, sparsity, budget and target."""
+    asked, got = manifest.record.asked, manifest.record.got
+    masks, where = masks_of(folder, model), folder / MANIFEST
+    if masks_digest(masks) != got.masks:
+        raise CheckpointError(f"{folder}: the masks are not those that {MANIFEST} was written for")
+    pattern = Pattern(*map(int, asked.pattern.split(":"))) if asked.pattern else None
+    target = make_target(model.layers, asked.sparsity, None, pattern).keep
+    if got.target_keep != target:
+        raise CheckpointError(
+            f"{where}: target_keep is {got.target_keep}, "
+            f"at sparsity {asked.sparsity:g} it is {target}"
+        )
+    zeros = got.sparsity.zeros_of_dense
+    try:
+        report = verify(model, masks, got.budget, zeros, exact=manifest.meets_budget)
+    except VerificationError as error:
+        raise CheckpointError(f"{folder}: {error}") from None
+    if report != got.sparsity:
+        raise CheckpointError(
+            f"{where}: got.sparsity is not what the masks keep, {report.model.keep} of "
+            f"{report.model.numel} weights in all"
+        )
+
+
 def _check_tensors(folder: Path, manifest: Manifest) -> None:
     for name, wanted in manifest.tensors.items():
-        found = _digests(folder / name)
+        found = tensor_digests(folder / name)
         for tensor in wanted.keys() | found.keys():
             if wanted.get(tensor) != found.get(tensor):
                 what = (
@@ -180,43 +276,3 @@ def _check_tensors(folder: Path, manifest: Manifest) -> None:
                     else "has other bytes than were saved"
                 )  # fmt: skip
                 raise CheckpointError(f"{folder / name}: tensor {tensor} {what}")
-
-
-def _digests(path: Path) -> dict[str, str]:
-    """Tensor -> SHA-256 of its bytes, read piece by piece.
-
-    A safetensors file is the length of its header, the header as JSON, and the tensors' bytes.
-
-    Raises:
-        CheckpointError: The file cannot be read; a tensor that is cut off is named.
-    """
-    try:
-        with path.open("rb") as file:
-            start, places = _places(file, path.stat().st_size)
-            return {
-                name: _hash_part(file, start + first, start + last, name)
-                for name, (first, last) in places.items()
-            }
-    except (OSError, ValueError, TypeError, KeyError, struct.error, EOFError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error})") from None
-
-
-def _places(file: BinaryIO, size: int) -> tuple[int, dict[str, tuple[int, int]]]:
-    """Where the tensors' bytes start, and where each one's lie from there."""
-    (length,) = struct.unpack("<Q", file.read(8))
-    if length > size:
-        raise EOFError("it ends within its header")
-    header = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    return 8 + length, {name: tuple(entry["data_offsets"]) for name, entry in header.items()}
-
-
-def _hash_part(file: BinaryIO, start: int, stop: int, name: str) -> str:
-    hasher = hashlib.sha256()
-    file.seek(start)
-    for place in range(start, stop, PIECE):
-        piece = file.read(min(PIECE, stop - place))
-        if len(piece) < min(PIECE, stop - place):
-            raise EOFError(f"it ends within tensor {name}")
-        hasher.update(piece)
-    return hasher.hexdigest()

@@ -62,6 +62,12 @@ class Composition:
         parts = [self.estimator, *self.pruners, self.searcher]
         return self.needs_calibration or any(not is_data_free(p) for p in parts if p is not None)
 
+    @property
+    def changes_weights(self) -> bool:
+        """Whether weights that stay get other values, as far as the parts say."""
+        parts = (self.estimator, *self.pruners)
+        return self.searcher is not None or any(map(changes_weights, parts))
+
     def cap(self, sparsity: float) -> float | None:
         """p_max at that target: the one asked for, or the target plus the recipe's headroom."""
         if self.p_max is not None or self.headroom is None:
@@ -74,9 +80,9 @@ def is_data_free(part: object) -> bool:
     return bool(getattr(part, "data_free", False))
 
 
-def changes_weights(estimator: ScoreEstimator | None) -> bool:
-    """Whether an estimator leaves other weights than it found (``changes_weights``)."""
-    return bool(getattr(estimator, "changes_weights", False))
+def changes_weights(part: object) -> bool:
+    """Whether a part gives weights that stay other values (``changes_weights``)."""
+    return bool(getattr(part, "changes_weights", False))
 
 
 def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Composition:

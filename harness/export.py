@@ -1,4 +1,4 @@
-"""A saved pruned model in another form."""
+"""A saved pruned model in another form, or as a checkpoint of another library."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from harness.atomic import refuse_filled
-from harness.checkpoint import load_saved, masks_of, read_manifest, save_masks, save_pruned
+from harness.atomic import refuse_filled, refuse_unwritable
+from harness.checkpoint import (
+    load_saved,
+    masks_of,
+    read_manifest,
+    refuse_damaged,
+    refuse_needless_dense,
+    save_masks,
+    save_pruned,
+)
 from harness.errors import CheckpointError
+from harness.plugin import Backend
 from harness.plugin.manager import Plugins
 from harness.semi_structured import (
     Speed,
@@ -52,6 +61,7 @@ def export(
     spec = ModelSpec.model_validate(
         {"name": source, "device": device, "dtype": dtype, "dense": dense}
     )
+    refuse_needless_dense(spec, manifest)
     model = load_saved(spec, manifest, plugins)
     masks, suffice = masks_of(Path(source), model), manifest.masks_suffice
     if form == "masks":
@@ -64,3 +74,30 @@ def export(
         return ()
     write_packed(target, model)
     return measure(model, TOKENS, on_gpu)
+
+
+def export_checkpoint(
+    backend: Backend, folder: Path, target: Path, *, base: Path | None
+) -> Sequence[str]:
+    """Write a model folder, pruned or not, as a backend's checkpoint.
+
+    Args:
+        base: See `Backend.export_checkpoint`.
+
+    Returns:
+        Notes, one a line.
+
+    Raises:
+        CheckpointError: The folder is damaged or holds masks alone, the backend has no such model,
+            or the target cannot be written.
+    """
+    refuse_unwritable(target)
+    manifest = read_manifest(str(folder))
+    if manifest is not None:
+        refuse_damaged(folder, manifest)
+        if manifest.format == "masks":
+            raise CheckpointError(
+                f"{folder}: holds masks alone; make the model in full first, "
+                f"`harness export {folder} --to hf --save FOLDER`"
+            )
+    return backend.export_checkpoint(folder, target, base=base)

@@ -52,6 +52,11 @@ class Variant:
     def needs_training(self) -> bool:
         return self.finetune is not None or self.composition.searcher is not None
 
+    @property
+    def changes_weights(self) -> bool:
+        """Whether weights that stay get other values."""
+        return self.finetune is not None or self.composition.changes_weights
+
     def target(self, model: Model, number: int | None = None) -> Target:
         """The target of a round, from 1; of the last one unless said otherwise."""
         rounds = self.composition.rounds

@@ -80,10 +80,10 @@ def verify(
         if left:
             raise VerificationError(f"{layer.name}: {left} weights are masked but not zero")
         counts[layer.name] = int(keep.sum())
-        if exact and counts[layer.name] != budget[layer.name]:
+        if exact and counts[layer.name] != budget.get(layer.name):
             raise VerificationError(
                 f"{layer.name}: {counts[layer.name]} weights are kept, "
-                f"the budget says {budget[layer.name]}"
+                f"the budget says {budget.get(layer.name)}"
             )
         trim()
     return sparsity_report(model.layers, counts, zeros_of_dense)

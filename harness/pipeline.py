@@ -9,7 +9,13 @@ from pathlib import Path
 
 from harness.atomic import refuse_filled
 from harness.bench import Announcer, Bench, open_bench
-from harness.checkpoint import Format, read_manifest, save_masks, save_pruned
+from harness.checkpoint import (
+    Format,
+    masks_do_not_suffice,
+    read_manifest,
+    save_masks,
+    save_pruned,
+)
 from harness.errors import InputError
 from harness.eval_cell import EvalCell, make_eval_cell, run_eval_cell
 from harness.grid import Variant, make_variants
@@ -94,6 +100,8 @@ def prune_to_folder(
     planned = [variant for variant in make_variants(spec, plugins) if variant.is_pruned]
     if len(planned) != 1:
         raise InputError(f"a folder holds one pruned model; {len(planned)} are asked for")
+    if form == "masks" and planned[0].changes_weights:
+        raise masks_do_not_suffice(planned[0].row)
     with _announced(spec, plugins, 1) as announcer:
         bench = open_bench(spec, plugins, announcer, read_manifest(spec.model.name))
         variants = make_variants(spec, plugins, family=bench.model.family)

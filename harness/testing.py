@@ -219,7 +219,10 @@ def _check_budget(
 
 
 def check_local_pruner(pruner: LocalPruner, *, scores: bool = True) -> None:
-    """Counts are exact, n:m holds, the job is left alone, the same seed prunes the same."""
+    """Counts are exact, n:m holds, the job is left alone, the same seed prunes the same.
+
+    Weights that stay keep their values unless ``changes_weights`` is True.
+    """
     layer = toy_layers()[0]
     for keep_count, pattern in ((0, None), (40, None), (96, None), (48, Pattern(2, 4))):
         results = []
@@ -232,6 +235,8 @@ def check_local_pruner(pruner: LocalPruner, *, scores: bool = True) -> None:
         assert keep.dtype == torch.bool, f"keep is {keep.dtype}, not bool"
         assert tuple(keep.shape) == layer.shape, f"keep is {tuple(keep.shape)}"
         assert torch.equal(keep, results[1].keep), "the same seed prunes other weights"
+        declared = getattr(pruner, "changes_weights", False)
+        assert declared or results[0].weight is None, "gives new weights without changes_weights"
         if getattr(pruner, "exact", True):
             count = int(keep.sum())
             assert count == keep_count, f"kept {count}, not {keep_count}"

@@ -40,6 +40,9 @@ def commands_of(name: str, title: str) -> typer.Typer:
         ] = None,
     ) -> int:
         """Make a model folder of a checkpoint."""
+        from harness.atomic import refuse_filled
+
+        refuse_filled(to)
         made = _backend(name).import_checkpoint(
             sources, to, tokenizer=tokenizer, given=_sections(config)
         )
@@ -50,16 +53,10 @@ def commands_of(name: str, title: str) -> typer.Typer:
     def _export(
         folder: Annotated[Path, typer.Argument(help="Model folder, pruned or not.")],
         to: Annotated[Path, typer.Option("--to", help="Checkpoint to write; a new file.")],
-        base: Annotated[
-            Path | None,
-            typer.Option("--base", help="The folder that was imported and then pruned."),
-        ] = None,
+        base: options.BaseOption = None,
     ) -> int:
         """Write a model folder as a checkpoint."""
-        for note in _backend(name).export_checkpoint(folder, to, base=base):
-            typer.echo(f"note: {note}")
-        typer.echo(f"{to}: written")
-        return 0
+        return write_checkpoint(name, folder, to, base)
 
     @app.command("setup")
     def _setup(
@@ -74,6 +71,16 @@ def commands_of(name: str, title: str) -> typer.Typer:
         return 0
 
     return app
+
+
+def write_checkpoint(name: str, folder: Path, to: Path, base: Path | None) -> int:
+    """Write a model folder as a backend's checkpoint, and tell what it does without."""
+    from harness.export import export_checkpoint
+
+    for note in export_checkpoint(_backend(name), folder, to, base=base):
+        typer.echo(f"note: {note}")
+    typer.echo(f"{to}: written")
+    return 0
 
 
 def audit_of(name: str) -> Callable[..., int]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli import options
+from harness.cli import backends, options
+from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.semi_structured import Speed
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 def export(
     folder: Annotated[str, typer.Argument(help="Folder that `harness prune --save` wrote.")],
     to: Annotated[
-        Literal["hf", "masks", "2:4"],
-        typer.Option("--to", help="A Hugging Face folder, masks alone, or 2:4 on CUDA."),
+        Literal["hf", "masks", "2:4", "lavis"],
+        typer.Option("--to", help="A Hugging Face folder, masks, 2:4 on CUDA, LAVIS's .pth."),
     ],
-    save: Annotated[Path, typer.Option("--save", help="Folder to write; new or empty.")],
+    save: Annotated[Path, typer.Option("--save", help="Folder, or .pth, to write; new.")],
     dense: options.DenseOption = None,
+    base: options.BaseOption = None,
     device: options.DeviceOption = "auto",
     as_json: options.JsonOption = False,
 ) -> int:
@@ -34,6 +36,12 @@ def export(
     from harness.export import export as write
     from harness.plugin.manager import load_plugins
 
+    if to == "lavis":
+        if dense is not None or device != "auto" or as_json:
+            raise InputError("--to lavis takes --base alone, not --dense, --device or --json")
+        return backends.write_checkpoint("lavis", Path(folder), save, base)
+    if base is not None:
+        raise InputError(f"--base {base}: goes with --to lavis, not with --to {to}")
     place = options.resolve_device(device)
     speeds = write(folder, save, to, load_plugins(), device=place, dense=dense)
     if as_json:

@@ -87,6 +87,10 @@ DenseOption = Annotated[
     str | None,
     typer.Option("--dense", help="Of a folder of masks: the dense model, where it is now."),
 ]
+BaseOption = Annotated[
+    Path | None,
+    typer.Option("--base", help="For LAVIS: the folder that was imported and then pruned."),
+]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Items per batch.")]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", help="Only the first N items of every task.")

@@ -86,6 +86,7 @@ class LocalPruner(Protocol):
         """Keep exactly ``job.keep_count`` weights, following ``job.pattern`` if there is one.
 
         ``exact = False`` on the class says that the count may differ; it is then only reported.
+        ``changes_weights = True`` says that weights that stay may get other values.
         ``refines = True`` says that it works on the mask of the pruner before it.
         ``counts_padding = True`` asks for statistics over padded tokens too, and
         ``replays_first_call = True`` for those of blocks that are all called with what the first

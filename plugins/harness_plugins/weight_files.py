@@ -8,6 +8,10 @@ from harness.plugin import CheckpointError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F16", "BF16", "F32", "F64")
+#: Ends of the names of tensors that transformers saves beside weights: positions, counters, and
+#: the causal masks of GPT models, which are bits where they are not floating-point numbers.
+COUNTERS = ("position_ids", "token_type_ids", "num_batches_tracked", "relative_position_index")
+CAUSAL_MASKS = (".attn.bias", ".attention.bias")
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pth", "model.pt")
 
 
@@ -28,25 +32,31 @@ def refuse_files(folder: str) -> None:
     """Weights are plain tensors in safetensors files, and floating-point numbers.
 
     Raises:
-        CheckpointError: There are none, or only pickles, or a weight is stored as something else.
+        CheckpointError: There are none, or only pickles, or a tensor that is no counter or mask is
+            stored as something else.
     """
     from safetensors import SafetensorError, safe_open
 
     for path in _weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:
-                names = [name for name in file.keys() if name.endswith(".weight")]  # noqa: SIM118
-                kinds = {name: file.get_slice(name).get_dtype() for name in names}
+                kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise CheckpointError(
                 f"{folder}: cannot read the weights ({path.name}: {error})"
             ) from None
         for name, kind in kinds.items():
-            if kind not in FLOATS:
+            if kind not in FLOATS and not _is_beside_weights(name, kind):
                 raise CheckpointError(
                     f"{path}: tensor {name} is {kind}; weights are {', '.join(FLOATS)}, and "
                     f"quantised ones have to be expanded first"
                 )
+
+
+def _is_beside_weights(name: str, kind: str) -> bool:
+    if kind in {"BOOL", "U8"}:
+        return name.endswith(CAUSAL_MASKS)
+    return kind in {"I32", "I64"} and name.rpartition(".")[2] in COUNTERS
 
 
 def _weight_files(folder: str) -> list[Path]:

@@ -306,6 +306,15 @@ def test_masks_are_exported_and_come_back(
         (("export", full, "--to", "2:4", "--device", "cpu", "--save", "x"), "not on cpu; nothing"),
         (("export", full, "--to", "hf", "--save", masks), "is not empty; nothing is overwritten"),
         (("export", str(tiny_folder("vit")), "--to", "hf", "--save", "x"), "has no harness.json"),
+        (("export", full, "--to", "masks", "--save", "x", "--dense", "d"), "has its own weights"),
+        (("export", full, "--to", "hf", "--save", "x", "--base", "b"), "goes with --to lavis"),
+        (("export", masks, "--to", "lavis", "--save", "x", "--dense", "d"), "takes --base alone"),
+        (("export", masks, "--to", "lavis", "--save", "x"), "--to hf --save FOLDER"),
+        (
+            ("export", full, "--to", "lavis", "--save", "x"),
+            "LAVIS has no ViTForImageClassification",
+        ),
+        (("eval", "--model", full, "--dense", "d", "--tasks", "imagenet"), "has its own weights"),
     ):
         assert run_command(list(wrong)) == 2
         assert message in capsys.readouterr().err

@@ -219,7 +219,7 @@ def test_a_changed_checkpoint_is_refused(world: Spec, plugins: Plugins, tmp_path
     manifest.write_text(manifest.read_text().replace('"weights": "', '"weights": "0'))
     spec = world("r2", "dense", model={"name": str(tmp_path / "saved")})
 
-    with pytest.raises(CheckpointError, match="the weights are not those"):
+    with pytest.raises(CheckpointError, match="record.asked.model is not what was saved"):
         run(spec, plugins)
 
 

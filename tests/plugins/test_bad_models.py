@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from harness.model import Model, load_model
 from harness.plugin import Tower
 from harness.plugin.manager import Plugins
 from harness.spec import ModelSpec
+from harness_plugins.weight_files import refuse_files
 from tests.plugins.tiny_families import TABLE
 
 QUERY = "model.layers.0.self_attn.q_proj.weight"
@@ -69,6 +71,30 @@ def test_weights_that_are_not_the_models(
 
     assert message in refusal(llama, plugins)
     assert "LOAD REPORT" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [
+        ("transformer.h.0.attn.c_attn.bias", torch.int32, "h.0.attn.c_attn.bias is I32; weights"),
+        ("transformer.h.0.ln_1.bias", torch.uint8, "transformer.h.0.ln_1.bias is U8; weights are"),
+        ("transformer.h.0.attn.bias", torch.int8, "transformer.h.0.attn.bias is I8; weights are"),
+        ("transformer.h.0.attn.bias", torch.bool, ""),
+        ("transformer.h.0.attn.bias", torch.uint8, ""),
+        ("transformer.position_ids", torch.int64, ""),
+    ],
+)
+def test_only_what_is_known_to_be_no_weight_may_be_integers(
+    name: str, dtype: torch.dtype, message: str, tmp_path: Path
+) -> None:
+    TABLE["gpt2"][1](tmp_path)
+    path = tmp_path / "model.safetensors"
+    tensors = load_file(path)
+    tensors[name] = tensors.get(name, torch.ones(2)).to(dtype)
+    save_file(tensors, path, metadata={"format": "pt"})
+
+    with pytest.raises(CheckpointError, match=message) if message else nullcontext():
+        refuse_files(str(tmp_path))
 
 
 def test_pickles_are_not_opened(llama: Path, plugins: Plugins) -> None:

@@ -1,6 +1,7 @@
 """LAVIS's checkpoints become our folders and come back bit for bit."""
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,10 @@ def without(name: str) -> Callable[[State], Any]:
     return lambda state: {k: v for k, v in state.items() if k != name}
 
 
+def as_type(dtype: torch.dtype) -> Callable[[State], Any]:
+    return lambda state: {**state, "t5_proj.weight": state["t5_proj.weight"].to(dtype)}
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -205,8 +210,21 @@ def without(name: str) -> Callable[[State], Any]:
         ),
         (lambda s: {"a": torch.ones(1)}, "not a model of LAVIS that has a table of names"),
         (lambda s: {"model": {"a": 1}}, "a is a int, not a tensor"),
-        (lambda s: [1], "holds a list, not a state dict"),
-        (lambda s: {"model": Path("x")}, "not a pickle of plain tensors"),
+        (lambda s: [1], 'holds a list; a state dict, or {"model": state dict}, is wanted'),
+        (lambda s: {}, "holds an empty dict; a state dict, "),
+        (lambda s: {"state_dict": s}, 'state_dict is a dict, not a tensor; .*{"model": '),
+        (
+            lambda s: {"model": s, "a": Namespace()},
+            "it holds a argparse.Namespace; .* else is read",
+        ),
+        (lambda s: {**s, 7: torch.ones(1)}, "key 7 is a int, not a name"),
+        (as_type(torch.int8), "t5_proj.weight is int8; weights are float16, bfloat16, fl"),
+        (as_type(torch.complex64), "t5_proj.weight is complex64; weights are float16"),
+        (as_type(torch.int64), "t5_proj.weight is int64; weights are float16"),
+        (
+            lambda s: {**s, "t5_proj.weight": s["t5_proj.weight"].to_sparse()},
+            "t5_proj.weight is torch.sparse_coo; dense tensors are read",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(
@@ -243,6 +261,47 @@ def test_the_command_line_goes_there_and_back(
     Path(files[2]).write_text("vision_config: 16")
     assert run_command([*importing[:-3], files[3] + "s", "--config", files[2]]) == 2
     assert "vision_config is 16" in capsys.readouterr().err
+
+
+def test_a_damaged_or_partial_pruned_folder_is_not_exported(
+    imported: Import, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, full, masks = imported(random_state("blip2_t5")), tmp_path / "full", tmp_path / "masks"
+    target = tmp_path / "back.pth"
+    results = ("--results", str(tmp_path / "r"))
+    pruning = ["prune", "--pruner", "magnitude", "--model", str(base), *results]
+    assert run_command([*pruning, "--save", str(full)]) == 0
+    assert run_command(["export", str(full), "--to", "masks", "--save", str(masks)]) == 0
+    exporting = ("lavis", "export", "--base", str(base), "--to")
+    assert run_command([*exporting, str(tmp_path / "good.pth"), str(full)]) == 0
+    either = ["export", str(full), "--to", "lavis", "--base", str(base)]
+    assert run_command([*either, "--save", str(tmp_path / "same.pth")]) == 0
+    good, same = (torch.load(tmp_path / f"{name}.pth") for name in ("good", "same"))
+    assert list(good) == list(same)
+    assert all(torch.equal(tensor, same[name]) for name, tensor in good.items())
+    content = bytearray((full / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (full / "model.safetensors").write_bytes(content)
+    capsys.readouterr()
+
+    for folder, message in ((full, " has other bytes than were saved"), (masks, "--to hf --save")):
+        assert run_command([*exporting, str(target), str(folder)]) == 2
+        assert message in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_a_target_that_cannot_be_written_is_refused(
+    imported: Import, word_list: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = imported(random_state("blip2_t5"))
+    checkpoint = str(tmp_path / "checkpoint.pth")
+    for words in (
+        ("export", str(folder), "--to", "/proc/x.pth"),
+        ("import", checkpoint, "--to", "/proc/x", "--tokenizer", str(word_list)),
+        ("import", checkpoint, "--to", f"{checkpoint}/x", "--tokenizer", str(word_list)),
+    ):
+        assert run_command(["lavis", *words]) == 2
+        assert "cannot be written there " in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten(imported: Import, tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageClassification
 
+from harness.atomic import refuse_filled
 from harness.bench import Bench
-from harness.checkpoint import load_saved, read_manifest
-from harness.errors import CheckpointError, InputError
+from harness.checkpoint import _record_digests, load_saved, read_manifest
+from harness.errors import CheckpointError, DataError, InputError
 from harness.model import Model, load_model
 from harness.patch import apply_patch
 from harness.pipeline import prune_to_folder, run
@@ -118,7 +120,24 @@ def test_masks_of_another_model_are_refused(
 def test_masks_alone_do_not_hold_weights_that_changed(save: Save, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="sparsegpt changes weights that stay"):
         save("masks", "masks", "sparsegpt")
-    assert not (tmp_path / "masks").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]  # it was not pruned either
+
+
+@pytest.mark.parametrize("place", ["file/x", "file/x/y", "/proc/x", "/proc/x/y"])
+def test_a_place_that_cannot_be_written_is_refused_before_pruning(
+    place: str, save: Save, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises(CheckpointError, match=r"x(/y)?: cannot be written there \(No"):
+        save(place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file"]
+
+
+def test_trying_a_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    refuse_filled(tmp_path / "new" / "folder")
+
+    assert not list(tmp_path.iterdir())
 
 
 def flip(tensors: dict[str, torch.Tensor]) -> None:
@@ -171,6 +190,102 @@ def test_a_file_that_is_cut_off_names_the_tensor(
         load(tmp_path / "saved", plugins)
 
 
+Edit = Callable[[dict[str, Any]], object]
+
+
+def edit(folder: Path, change: Edit, *, and_sign: bool) -> None:
+    """Change the record in a manifest, and if asked its digests too."""
+    path = folder / "harness.json"
+    content = json.loads(path.read_text())
+    change(content["record"])
+    if and_sign:
+        record = PruneRecord.model_validate(content["record"])
+        content["record_digests"] = _record_digests(record)
+    path.write_text(json.dumps(content))
+
+
+def claim_few(record: dict[str, Any]) -> None:
+    record["got"]["sparsity"]["model"]["keep"] = 100
+    record["got"]["target_keep"] = 100
+
+
+def move_budget(record: dict[str, Any]) -> None:
+    first, second, *_ = record["got"]["budget"]
+    record["got"]["budget"][first] -= 8
+    record["got"]["budget"][second] += 8
+
+
+RECORD_EDITS: list[tuple[Edit, str, str]] = [
+    (claim_few, "got.target_keep", "target_keep is 100, at sparsity 0.5 it is "),
+    (
+        lambda record: record["got"]["sparsity"]["layers"][0].update(keep=1),
+        "got.sparsity",
+        "got.sparsity is not what the masks keep, ",
+    ),
+    (lambda record: record["asked"].update(sparsity=0.9), "asked.sparsity", "at sparsity 0.9 it"),
+    (move_budget, "got.budget", "weights are kept, the budget says "),
+    (lambda record: record["got"]["budget"].clear(), "got.budget", "the budget says None"),
+    (lambda record: record["got"].update(masks="0" * 64), "got.masks", "the masks "),
+    (lambda record: record["got"].update(weights="0" * 64), "got.weights", "harness.json"),
+]
+
+
+@pytest.mark.parametrize("form", ["hf", "masks"])
+def test_an_edited_record_is_refused_by_its_part(
+    form: str, save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved", form)
+    path = tmp_path / "saved" / "harness.json"
+    saved = path.read_text()
+    others: list[tuple[Edit, str, str]] = [
+        (lambda record: record.update(pruner="wanda"), "pruner", ""),
+        (lambda record: record["circumstances"].update(host="elsewhere"), "circumstances.host", ""),
+    ]
+    for change, part, _ in [*RECORD_EDITS, *others]:
+        edit(tmp_path / "saved", change, and_sign=False)
+        with pytest.raises(CheckpointError, match=f"record.{part} is not what was saved"):
+            load(tmp_path / "saved", plugins)
+        path.write_text(saved)
+    load(tmp_path / "saved", plugins)
+
+
+@pytest.mark.parametrize("form", ["hf", "masks"])
+def test_what_a_record_counts_is_counted_again(
+    form: str, save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved", form)
+    path = tmp_path / "saved" / "harness.json"
+    saved = path.read_text()
+    for change, _, message in RECORD_EDITS:
+        edit(tmp_path / "saved", change, and_sign=True)
+        with pytest.raises(CheckpointError, match=message):
+            load(tmp_path / "saved", plugins)
+        path.write_text(saved)
+
+
+@pytest.mark.parametrize("pruner", ["magnitude-official", "sparsegpt"])
+def test_counts_hold_for_every_kind_of_pruner(
+    pruner: str, save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    record = save("saved", pruner=pruner)
+
+    assert load(tmp_path / "saved", plugins).identity["weights"] == record.got.weights
+    load(tmp_path / "saved", plugins, dtype="bfloat16")
+
+
+def test_a_folder_of_another_version_is_refused(
+    save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved")
+    path = tmp_path / "saved" / "harness.json"
+    content = json.loads(path.read_text())
+    del content["record_digests"]
+    path.write_text(json.dumps(content | {"schema_version": 1}))
+
+    with pytest.raises(DataError, match=r"version 1, this harness reads 2; prune and save"):
+        load(tmp_path / "saved", plugins)
+
+
 def test_a_folder_that_fails_leaves_nothing(
     save: Save, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -178,7 +293,7 @@ def test_a_folder_that_fails_leaves_nothing(
         raise OSError("No space left on device")
 
     monkeypatch.setattr("harness.checkpoint.write_atomically", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(CheckpointError, match=r"saved: cannot be written \(No space"):
         save("saved")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "results"]
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,11 @@ from harness_plugins.lavis.names import BARE_VISION, UNUSED_VISION, fits
 
 #: Architecture of a language model's own folder -> where LAVIS's names put it.
 LANGUAGE_MODELS = {"T5ForConditionalGeneration": "t5_model.", "OPTForCausalLM": "opt_model."}
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+#: Last part of the names of tensors that count or point, and are no weights.
+COUNTERS = ("position_ids", "num_batches_tracked", "idx_queue", "queue_ptr")
+LAYOUTS = 'a state dict, or {"model": state dict}, is wanted'
 
 
 @dataclass(frozen=True)
@@ -58,24 +64,42 @@ def _read_pickle(path: Path) -> StateDict:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
     except pickle.UnpicklingError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(f"{path}: not a pickle of plain tensors ({reason})") from None
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        held = f"it holds a {found[1]}" if found else "it is damaged or no pickle"
+        raise CheckpointError(
+            f"{path}: not a pickle of plain tensors, {held}; {LAYOUTS}, and nothing else is read"
+        ) from None
     except (OSError, RuntimeError, EOFError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"{path}: not a readable checkpoint ({reason})") from None
     is_wrapped = isinstance(content, dict) and isinstance(content.get("model"), dict)
     tensors: Any = content["model"] if is_wrapped else content
     if not isinstance(tensors, dict) or not tensors:
-        raise CheckpointError(
-            f'{path}: holds a {type(tensors).__name__}, not a state dict or {{"model": state dict}}'
-        )
+        what = "an empty dict" if tensors == {} else f"a {type(tensors).__name__}"
+        raise CheckpointError(f"{path}: holds {what}; {LAYOUTS}")
     for name, value in tensors.items():
-        if not isinstance(value, Tensor):
-            raise CheckpointError(f"{path}: {name} is a {type(value).__name__}, not a tensor")
+        _refuse_entry(path, name, value)
     if all(_is_bare_vision(name) for name in tensors):
         used = {n: t for n, t in tensors.items() if not any(fits(n, p) for p in UNUSED_VISION)}
         return StateDict({f"visual_encoder.{name}": tensor for name, tensor in used.items()})
     return StateDict(tensors, is_wrapped)
+
+
+def _refuse_entry(path: Path, name: object, value: object) -> None:
+    """A state dict maps names to dense tensors of floating-point numbers; counters are integers."""
+    if not isinstance(name, str):
+        raise CheckpointError(f"{path}: key {name!r} is a {type(name).__name__}, not a name")
+    if not isinstance(value, Tensor):
+        raise CheckpointError(
+            f"{path}: {name} is a {type(value).__name__}, not a tensor; {LAYOUTS}"
+        )
+    if value.layout != torch.strided:
+        raise CheckpointError(f"{path}: {name} is {value.layout}; dense tensors are read")
+    is_counter = name.rpartition(".")[2] in COUNTERS and value.dtype == torch.int64
+    if value.dtype not in FLOATS and not is_counter:
+        wanted = ", ".join(str(dtype).removeprefix("torch.") for dtype in FLOATS)
+        seen = str(value.dtype).removeprefix("torch.")
+        raise CheckpointError(f"{path}: {name} is {seen}; weights are {wanted}")
 
 
 def _is_bare_vision(name: str) -> bool:

@@ -62,6 +62,7 @@ class SparseGPT:
 
     name: ClassVar[str] = "sparsegpt"
     statistics: ClassVar[AbstractSet[Statistic]] = frozenset({"gram"})
+    changes_weights: ClassVar[bool] = True
 
     columns: Annotated[int, Field(gt=0)] = 128
     """Columns per block; all rows of a block compete."""
@@ -99,6 +100,7 @@ class OBS:
 
     name: ClassVar[str] = "obs"
     statistics: ClassVar[AbstractSet[Statistic]] = frozenset({"gram"})
+    changes_weights: ClassVar[bool] = True
     refines: ClassVar[bool] = True
 
     columns: Annotated[int, Field(gt=0)] = 128

@@ -43,6 +43,7 @@ class SparseGPTOfficial:
 
     name: ClassVar[str] = "sparsegpt-official"
     statistics: ClassVar[AbstractSet[Statistic]] = frozenset({"gram"})
+    changes_weights: ClassVar[bool] = True
     exact: ClassVar[bool] = False
 
     def prune(self, job: LayerJob) -> LayerResult:
@@ -54,6 +55,7 @@ class SparseGPTECoFLaP(CountsPadding, ReplaysFirstCall):
 
     name: ClassVar[str] = "sparsegpt-ecoflap-official"
     statistics: ClassVar[AbstractSet[Statistic]] = frozenset({"gram"})
+    changes_weights: ClassVar[bool] = True
     exact: ClassVar[bool] = False
 
     def prune(self, job: LayerJob) -> LayerResult:
