@@ -105,10 +105,10 @@ def _read(task: Task, folder: Path) -> tuple[Sequence[Example] | None, list[str]
     try:
         return task.examples(folder, task.profiles[0], _bytes_of), []
     except DataError as error:
-        gone = [
-            f"{folder / file.path}: is missing" for file in missing_files(task.manifest, folder)
-        ]
-        return None, gone or [str(error)]
+        if any(layout.files[0].is_in(folder) for layout in task.manifest.others):
+            return None, [str(error)]
+        gone = missing_files(task.manifest, folder)
+        return None, [f"{folder / file.path}: is missing" for file in gone] or [str(error)]
 
 
 def _bytes_of(text: str) -> list[int]:

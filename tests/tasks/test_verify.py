@@ -170,6 +170,20 @@ def test_every_layout_has_its_own_count(tmp_path: Path) -> None:
     )
 
 
+def test_two_layouts_are_a_fault_and_so_is_half_of_another(tmp_path: Path) -> None:
+    dump(tmp_path / Food101.split_file, {"test": [["a.jpg", 0, "apple pie"]]})
+
+    lonely = check(tmp_path, Food101())
+    write_class_folders(tmp_path)
+    both = check(tmp_path, Food101())
+
+    assert lonely.problems == (f"{tmp_path / 'images' / 'a.jpg'}: no such image",)
+    assert both.problems == (
+        f"{tmp_path}: holds test/ and {Food101.split_file}, which may be different data; "
+        "keep one of them",
+    )
+
+
 def test_a_count_that_nobody_knows_is_said_to_be_unknown(tmp_path: Path) -> None:
     write_class_folders(tmp_path)
 
