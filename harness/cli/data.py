@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.data.fetch import Fetched
     from harness.data.plan import Plan
     from harness.data.verify import Verdict
+    from harness.plugin import EditionInfo
 
 app = typer.Typer(no_args_is_help=True, help="Plan, fetch and verify the data of tasks.")
 
@@ -42,8 +43,8 @@ def plan(
     from harness.data.plan import make_plan
 
     plans = [
-        make_plan(task.manifest, folder, from_hub=hub)
-        for task, folder in _tasks_and_folders(tasks, data)
+        make_plan(task.manifest, edition.path, from_hub=hub)
+        for task, edition in _tasks_and_editions(tasks, data)
     ]
     if as_json:
         render.print_json(
@@ -78,7 +79,8 @@ def fetch(
         raise InputError(f"--to {to} takes one task, not {len(tasks)}")
     given = f"{tasks[0]}={to}" if to is not None else None
     sound = True
-    for task, folder in _tasks_and_folders(tasks, given):
+    for task, edition in _tasks_and_editions(tasks, given):
+        folder = edition.path
         with live_report(task.name) as report:
             done = fetch_data(task, folder, source=source, from_hub=hub, part=part, report=report)
         sound &= _print_fetched(done, as_json=as_json)
@@ -102,14 +104,15 @@ def verify(
     if part and data is None:
         raise InputError("--part needs --data: a part does not lie where the full data goes")
     sound = True
-    for task, folder in _tasks_and_folders(tasks, data):
+    for task, edition in _tasks_and_editions(tasks, data):
+        is_part = part or bool(edition.version)  # an edition that makes its data makes a part
         with live_report(task.name) as report:
-            verdict = verify_folder(task, folder, part=part, report=report)
+            verdict = verify_folder(task, edition.path, part=is_part, report=report)
         sound &= _print_verdict(verdict, as_json=as_json)
     return 0 if sound else FAULTY
 
 
-def _tasks_and_folders(names: list[str], data: str | None) -> list[tuple[Any, Path]]:
+def _tasks_and_editions(names: list[str], data: str | None) -> list[tuple[Any, EditionInfo]]:
     from harness import notation
     from harness.data.folders import locate
     from harness.plugin.manager import load_plugins
@@ -120,7 +123,7 @@ def _tasks_and_folders(names: list[str], data: str | None) -> list[tuple[Any, Pa
     spec = DataSpec(**notation.parse_data(data))
     tasks = [find_task(name, plugins)[1] for name in names]
     cache = options.cache_folder()
-    return [(task, locate(task.name, spec, "full", cache, plugins).path) for task in tasks]
+    return [(task, locate(task.name, spec, "full", cache, plugins)) for task in tasks]
 
 
 def _print_plan(plan: Plan) -> None:

@@ -99,3 +99,16 @@ def test_wrong_input_is_one_line(arguments: list[str], message: str, capsys: Pri
 
     [line] = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
     assert message in line
+
+
+def test_the_mini_edition_is_a_part_without_being_called_one(
+    capsys: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody expects all 214,354 questions of it."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+
+    assert run_command(["data", "verify", "vqav2", "eurosat", "--data", "mini"]) == 0
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("vqav2: sound, 1,200 items, a part")
+    assert second.startswith("eurosat: sound, 100 items, a part")
