@@ -29,6 +29,7 @@ from harness.record import hash_of
 from harness.spec import ModelSpec
 
 OWN = "harness"
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class Model:
         found = dict(_prunable_layers(self.loaded))
         if not found:
             raise InputError(f"model {self.spec.name}: no prunable layer in any tower")
+        _refuse_other_matrices(self.loaded, self.spec.name)
         object.__setattr__(self, "layers", tuple(found))
         object.__setattr__(self, "_modules", {i.name: module for i, module in found.items()})
         self.loaded.module.eval().requires_grad_(False)
@@ -149,6 +151,32 @@ def _refuse_without_layers(tower: Tower, model: str) -> None:
             f"model {model}: tower {tower.name} has {len(tower.blocks)} blocks and no linear layer "
             f"in them that could be pruned; they are made of {', '.join(kinds) or 'nothing'}"
         )
+
+
+def _refuse_other_matrices(loaded: LoadedModel, model: str) -> None:
+    found = {
+        f"{part_name}.{name}": parameter
+        for tower in loaded.towers
+        for block_name, block in tower.blocks
+        for part_name, part in block.named_modules(prefix=block_name)
+        if not _is_linear(part) and not _is_table(part)
+        for name, parameter in part.named_parameters(recurse=False)
+        if parameter.squeeze().dim() > 1
+    }
+    missed = {name: found[name] for name in found if loaded.prunable(name)}
+    if missed:
+        first, parameter = next(iter(missed.items()))
+        raise InputError(
+            f"model {model}: {sum(i.numel() for i in missed.values()):,} weights of its blocks, "
+            f"first {first} {tuple(parameter.shape)}, are not linear layers that can be pruned; "
+            f"mixtures of experts are not supported"
+        )
+
+
+def _is_table(module: nn.Module) -> bool:
+    """Whether a part looks rows up, or has a filter of its own for each channel."""
+    depthwise = isinstance(module, CONVOLUTIONS) and module.groups == module.in_channels
+    return isinstance(module, nn.Embedding) or depthwise
 
 
 def _is_linear(module: nn.Module) -> bool:

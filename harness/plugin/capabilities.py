@@ -26,7 +26,10 @@ class LoadedModel(Protocol):
     towers: Sequence[Tower]
 
     def prunable(self, name: str) -> bool:
-        """Whether the linear layer of that full name, inside a block, may be pruned."""
+        """Whether the linear layer of that full name, inside a block, may be pruned.
+
+        A matrix in a block that is no linear layer's is refused, unless this says no to its name.
+        """
         ...
 
     def collate(self, samples: Sequence[Sample]) -> Batch:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import MixtralConfig, MixtralForCausalLM
 
 from harness.errors import CheckpointError, HarnessError, InputError
 from harness.model import Model, load_model
@@ -115,6 +116,66 @@ class Convolving:
     def __init__(self) -> None:
         self.module = nn.ModuleList([nn.Conv1d(2, 2, 1)])
         self.towers = [Tower(name="audio", blocks=[("0", self.module[0])])]
+
+
+MIXTURE = {
+    "hidden_size": 24,
+    "intermediate_size": 40,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_local_experts": 4,
+}
+
+
+def test_a_mixture_of_experts_is_not_pruned_in_part(llama: Path, plugins: Plugins) -> None:
+    """Its experts are three-dimensional parameters: four of 3 x 24 x 40 weights, and a router."""
+    vocabulary = json.loads((llama / "config.json").read_text())["vocab_size"]
+    MixtralForCausalLM(MixtralConfig(**MIXTURE, vocab_size=vocabulary)).save_pretrained(llama)
+
+    assert refusal(llama, plugins).endswith(
+        f"{2 * 4 * (3 * 24 * 40 + 24):,} weights of its blocks, first "
+        "model.layers.0.mlp.gate.weight (4, 24), are not linear layers that can be pruned; "
+        "mixtures of experts are not supported"
+    )
+
+
+class Mixing:
+    """A block of a linear layer beside what is, or is not, left out of pruning."""
+
+    def __init__(self, beside: nn.Module, *, counts: bool = True) -> None:
+        self.module = nn.ModuleList([nn.Sequential(nn.Linear(2, 2), beside)])
+        self.towers = [Tower(name="audio", blocks=[("0", self.module[0])])]
+        self._counts = counts
+
+    def prunable(self, name: str) -> bool:
+        return self._counts or name != "0.1.weight"
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        Mixing(nn.Embedding(3, 2)),
+        Mixing(nn.LayerNorm(2)),
+        Mixing(nn.Conv1d(2, 2, 3, groups=2)),
+        Mixing(nn.Conv1d(2, 2, 3), counts=False),
+    ],
+)
+def test_tables_norms_filters_a_channel_and_what_a_family_says_are_left_out(loaded: Mixing) -> None:
+    model = Model(spec=ModelSpec(name="m"), family="none", loaded=loaded, identity={})
+
+    assert [layer.name for layer in model.layers] == ["0.0"]
+
+
+def test_a_convolution_across_channels_is_not_left_out() -> None:
+    with pytest.raises(
+        InputError, match=r"12 weights of its blocks, first 0\.1\.weight \(2, 2, 3\)"
+    ):
+        Model(
+            spec=ModelSpec(name="m"),
+            family="none",
+            loaded=Mixing(nn.Conv1d(2, 2, 3)),
+            identity={},
+        )
 
 
 def test_a_tower_without_a_linear_layer() -> None:

@@ -28,6 +28,10 @@ class Timm(Classifier):
                 # EVA then calls its packed projection, instead of multiplying by its weight.
                 part.qkv_bias_separate = True
 
+    def prunable(self, name: str) -> bool:
+        """BEiT's table of relative positions stands in its blocks."""
+        return not name.endswith("relative_position_bias_table")
+
 
 class TimmFamily:
     """timm's transformers, as folders of transformers' wrapper or as timm's own."""
