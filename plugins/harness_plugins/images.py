@@ -38,7 +38,9 @@ def load_image_processor(folder: str, spec: ModelSpec) -> Any:
     with refusing(folder, "the image processor"):
         from transformers import AutoImageProcessor
 
-        return AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
+        return AutoImageProcessor.from_pretrained(
+            folder, backend="pil", local_files_only=True, trust_remote_code=False
+        )
 
 
 class ShortSideCrop:

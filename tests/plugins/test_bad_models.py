@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import MixtralConfig, MixtralForCausalLM
 
+from harness.cli import run_command
 from harness.errors import CheckpointError, HarnessError, InputError
 from harness.model import Model, load_model
 from harness.plugin import Tower
@@ -108,6 +109,40 @@ def test_configs_that_no_family_can_use(
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
     assert message in refusal(llama, plugins, init="random")
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "changes", "part"),
+    [
+        ("llama", "config.json", {"model_type": "novel"}, "config"),
+        ("llama", "tokenizer_config.json", {"tokenizer_class": "Novel"}, "tokenizer"),
+        ("vit", "preprocessor_config.json", {"image_processor_type": "Novel"}, "image processor"),
+    ],
+)
+def test_code_in_a_folder_is_never_run(
+    kind: str,
+    file: str,
+    changes: dict[str, str],
+    part: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    TABLE[kind][1](tmp_path)
+    novel = "novel.Novel"
+    code = {"AutoConfig": novel, "AutoTokenizer": [novel, None], "AutoImageProcessor": novel}
+    settings = json.loads((tmp_path / file).read_text()) | changes | {"auto_map": code}
+    (tmp_path / file).write_text(json.dumps(settings))
+    marker = tmp_path / "marker"
+    (tmp_path / "novel.py").write_text(f"open({str(marker)!r}, 'w').close()\nclass Novel: pass\n")
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+
+    assert run_command(["models", "show", str(tmp_path)]) == 2
+
+    assert f"the {part} needs code that comes with it, which is never run; " in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert not marker.exists()
 
 
 class Convolving:
