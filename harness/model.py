@@ -226,12 +226,14 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     A family that another distribution brings goes before those that know a whole kind of models.
 
     Raises:
-        InputError: Nothing of that name is there, or no family knows its architecture.
+        InputError: Nothing of that name is there, it is quantised, or no family knows its
+            architecture.
         CheckpointError: The weights cannot be read.
     """
     bundled = plugins.models.get(spec.name) if spec.name in plugins.models else None
     folder = str(bundled.given().folder()) if bundled else spec.name
     config = read_config(folder, plugins)
+    _refuse_quantised(config, spec.name)
     for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == OWN):
         family = provider.given()
         if family.matches(config):
@@ -249,6 +251,17 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
         f"model {spec.name}: no family for architecture {config.get('architectures')}; "
         f"families: {families}"
     )
+
+
+def _refuse_quantised(config: Mapping[str, Any], model: str) -> None:
+    for part in (config, *config.values()):
+        how = part.get("quantization_config") if isinstance(part, Mapping) else None
+        if how:
+            method = how.get("quant_method") if isinstance(how, Mapping) else how
+            raise InputError(
+                f"model {model}: its config says weights quantised by {method}; quantised weights "
+                f"are not pruned; give the full-precision checkpoint"
+            )
 
 
 def _start_backend(

@@ -19,6 +19,10 @@ from harness.spec import ModelSpec
 from tests.plugins.tiny_families import TABLE
 
 QUERY = "model.layers.0.self_attn.q_proj.weight"
+QUANTISED = (
+    "its config says weights quantised by gptq; quantised weights are not pruned; "
+    "give the full-precision checkpoint"
+)
 Tensors = dict[str, torch.Tensor]
 
 
@@ -100,6 +104,8 @@ def test_a_shard_that_is_not_there(llama: Path, plugins: Plugins) -> None:
             {"architectures": ["MambaForCausalLM"], "model_type": "mamba", "state_size": 8},
             "MambaForCausalLM has its blocks at none of model.layers, ",
         ),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, QUANTISED),
+        ({"text_config": {"quantization_config": {"quant_method": "gptq"}}}, QUANTISED),
     ],
 )
 def test_configs_that_no_family_can_use(
