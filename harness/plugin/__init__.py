@@ -25,6 +25,7 @@ from harness.plugin.apportion import (
 from harness.plugin.backends import Answering, Backend
 from harness.plugin.capabilities import (
     Classifies,
+    CountsTokens,
     Embeds,
     Generates,
     Judges,
@@ -106,6 +107,7 @@ __all__ = [
     "CheckpointError",
     "Classifies",
     "Compare",
+    "CountsTokens",
     "DataError",
     "Edition",
     "EditionInfo",

@@ -54,6 +54,20 @@ class LoadedModel(Protocol):
 
 
 @runtime_checkable
+class CountsTokens(Protocol):
+    """A model that knows how much its towers read."""
+
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        """Tower name -> tokens of a sample; towers left out read the text alone.
+
+        Args:
+            text: Tokens of its text.
+            image: Width and height of its image, before it is prepared.
+        """
+        ...
+
+
+@runtime_checkable
 class Structured(Protocol):
     """A model that knows its units: heads' dimensions and hidden units of its prunable layers."""
 

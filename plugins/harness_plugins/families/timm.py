@@ -28,6 +28,10 @@ class Timm(Classifier):
                 # EVA then calls its packed projection, instead of multiplying by its weight.
                 part.qkv_bias_separate = True
 
+    def _seen_tokens(self, image: tuple[int, int]) -> int:
+        inside = self._model.timm_model
+        return int(inside.patch_embed.num_patches + inside.num_prefix_tokens)
+
     def prunable(self, name: str) -> bool:
         """BEiT's table of relative positions stands in its blocks."""
         return not name.endswith("relative_position_bias_table")
