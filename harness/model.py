@@ -232,7 +232,7 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     """
     bundled = plugins.models.get(spec.name) if spec.name in plugins.models else None
     folder = str(bundled.given().folder()) if bundled else spec.name
-    config = read_config(folder, plugins)
+    config = read_config(folder, spec, plugins)
     _refuse_quantised(config, spec.name)
     for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == OWN):
         family = provider.given()
@@ -273,11 +273,11 @@ def _start_backend(
     return backend.start(loaded, folder, spec, spec.backend.environment)
 
 
-def read_config(folder: str, plugins: Plugins) -> dict[str, Any]:
+def read_config(folder: str, spec: ModelSpec, plugins: Plugins) -> dict[str, Any]:
     """The model's ``config.json``, from a folder or the local hub cache."""
     path = Path(folder) / "config.json"
     if not path.is_file():
-        path = _cached_config(folder, plugins)
+        path = _cached_config(folder, spec, plugins)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -287,7 +287,7 @@ def read_config(folder: str, plugins: Plugins) -> dict[str, Any]:
     return config
 
 
-def _cached_config(name: str, plugins: Plugins) -> Path:
+def _cached_config(name: str, spec: ModelSpec, plugins: Plugins) -> Path:
     if Path(name).is_dir():
         raise CheckpointError(f"{name}: no config.json; a model folder has one")
     if name.count("/") != 1 or name.startswith(("/", ".")):
@@ -298,8 +298,9 @@ def _cached_config(name: str, plugins: Plugins) -> Path:
 
     found = try_to_load_from_cache(name, "config.json")
     if not isinstance(found, str):
+        needed = f"{name} config.json" if spec.init == "random" else name
         raise InputError(
             f"model {name}: neither a folder nor in the local hub cache; "
-            f"fetch it once with `hf download {name}`"
+            f"fetch it once with `hf download {needed}`"
         )
     return Path(found)

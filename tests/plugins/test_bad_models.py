@@ -151,6 +151,10 @@ def test_code_in_a_folder_is_never_run(
     assert not marker.exists()
 
 
+def test_a_hub_model_that_is_not_here_is_to_be_fetched_whole(plugins: Plugins) -> None:
+    assert "`hf download no/such-model`" in refusal(Path("no/such-model"), plugins)
+
+
 class Convolving:
     """A model whose only tower has nothing linear in it."""
 

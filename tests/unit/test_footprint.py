@@ -172,6 +172,11 @@ def test_show_prints_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "prunable in all" in capsys.readouterr().out
 
 
+def test_show_of_a_hub_model_needs_its_config_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["models", "show", "no/such-model"]) == 2
+    assert "`hf download no/such-model config.json`" in capsys.readouterr().err
+
+
 def test_show_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["models", "show", "mini-blp2"]) == 2
     assert "did you mean mini-blip2" in capsys.readouterr().err
