@@ -155,6 +155,16 @@ def test_a_hub_model_that_is_not_here_is_to_be_fetched_whole(plugins: Plugins) -
     assert "`hf download no/such-model`" in refusal(Path("no/such-model"), plugins)
 
 
+def test_without_timm_the_extra_that_brings_it_is_named(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness_plugins.families.timm.find_spec", lambda _: None)
+
+    message = refusal(Path("eva-vit-g"), plugins, init="random")
+
+    assert message.endswith("its architecture is timm's: pip install 'harness[timm]'")
+
+
 class Convolving:
     """A model whose only tower has nothing linear in it."""
 
