@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import torch
 from torch import nn
 
 from harness.model import Model, load_model
-from harness.plugin import LayerInfo, Tower
+from harness.plugin import CountsTokens, LayerInfo, Tower
 from harness.plugin.manager import Plugins
 from harness.pruning import BATCH
 from harness.spec import ModelSpec
@@ -31,7 +31,9 @@ class Work:
     samples: int = 128
     """Calibration samples."""
     tokens: int = 128
-    """Tokens of a text; of an image the model's config says how many."""
+    """Tokens of a text."""
+    image: tuple[int, int] = (640, 480)
+    """Width and height of an image; the model's family says how many tokens that makes."""
     batch_size: int = 32
     """Items per batch of an evaluation."""
 
@@ -79,6 +81,10 @@ class Outline:
             # its errors and mask.
             "prune, sparsegpt": walk + masks + grams + 4 * gram
             + layer * (3 * FLOAT32 + 1),
+            # Masks as bits; of one layer as bytes, with three comparisons.
+            "verify": weights + masks + 4 * layer,
+            # Masks as bits, and once more to be written; weights are written from where they are.
+            "file, save": weights + 2 * masks + layer,
             # Keys and values of the tower that says the answer.
             "evaluate": weights + self._pass(self.work.batch_size, width)
             + 2 * self.work.batch_size * self._outputs([self.model.towers[-1]], width),
@@ -86,12 +92,14 @@ class Outline:
 
     def tokens_of(self, tower: Tower) -> int:
         """Tokens that a tower reads of one sample."""
-        patches = _image_tokens(self._config) if tower.name == "vision" else 0
-        return patches or self.work.tokens
+        return self._tokens.get(tower.name, self.work.tokens)
 
-    @property
-    def _config(self) -> Any:
-        return getattr(self.model.loaded.module, "config", None)
+    @cached_property
+    def _tokens(self) -> Mapping[str, int]:
+        loaded = self.model.loaded
+        if not isinstance(loaded, CountsTokens):
+            return {}
+        return loaded.tokens_read(self.work.tokens, self.work.image)
 
     @property
     def _largest_layer(self) -> int:
@@ -136,7 +144,7 @@ class Outline:
 
     def _pass(self, batch: int, width: int) -> int:
         """The widest place of a forward pass: logits with their softmax, or a hidden layer."""
-        logits = self.work.tokens * self._head * (width + 2 * FLOAT32)
+        logits = self.tokens_of(self.model.towers[-1]) * self._head * (width + 2 * FLOAT32)
         hidden = [
             self.tokens_of(tower) * max((i.shape[0] for i in self.layers_of(tower)), default=0)
             for tower in self.model.towers
@@ -173,12 +181,3 @@ def outline(name: str, plugins: Plugins, work: Work) -> Outline:
     """
     spec = ModelSpec(name=name, device=torch.device("meta").type, init="random")
     return Outline(model=load_model(spec, plugins), work=work)
-
-
-def _image_tokens(config: Any) -> int:
-    """Patches of an image and a class token; 0 where the config does not tell."""
-    for part in (getattr(config, "vision_config", None), config):
-        side, patch = getattr(part, "image_size", None), getattr(part, "patch_size", None)
-        if isinstance(side, int) and isinstance(patch, int):
-            return (side // patch) ** 2 + 1
-    return 0

@@ -29,6 +29,7 @@ from harness.record import hash_of
 from harness.spec import ModelSpec
 
 OWN = "harness"
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class Model:
         found = dict(_prunable_layers(self.loaded))
         if not found:
             raise InputError(f"model {self.spec.name}: no prunable layer in any tower")
+        _refuse_other_matrices(self.loaded, self.spec.name)
         object.__setattr__(self, "layers", tuple(found))
         object.__setattr__(self, "_modules", {i.name: module for i, module in found.items()})
         self.loaded.module.eval().requires_grad_(False)
@@ -151,6 +153,32 @@ def _refuse_without_layers(tower: Tower, model: str) -> None:
         )
 
 
+def _refuse_other_matrices(loaded: LoadedModel, model: str) -> None:
+    found = {
+        f"{part_name}.{name}": parameter
+        for tower in loaded.towers
+        for block_name, block in tower.blocks
+        for part_name, part in block.named_modules(prefix=block_name)
+        if not _is_linear(part) and not _is_table(part)
+        for name, parameter in part.named_parameters(recurse=False)
+        if parameter.squeeze().dim() > 1
+    }
+    missed = {name: found[name] for name in found if loaded.prunable(name)}
+    if missed:
+        first, parameter = next(iter(missed.items()))
+        raise InputError(
+            f"model {model}: {sum(i.numel() for i in missed.values()):,} weights of its blocks, "
+            f"first {first} {tuple(parameter.shape)}, are not linear layers that can be pruned; "
+            f"mixtures of experts are not supported"
+        )
+
+
+def _is_table(module: nn.Module) -> bool:
+    """Whether a part looks rows up, or has a filter of its own for each channel."""
+    depthwise = isinstance(module, CONVOLUTIONS) and module.groups == module.in_channels
+    return isinstance(module, nn.Embedding) or depthwise
+
+
 def _is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
@@ -198,12 +226,14 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     A family that another distribution brings goes before those that know a whole kind of models.
 
     Raises:
-        InputError: Nothing of that name is there, or no family knows its architecture.
+        InputError: Nothing of that name is there, it is quantised, or no family knows its
+            architecture.
         CheckpointError: The weights cannot be read.
     """
     bundled = plugins.models.get(spec.name) if spec.name in plugins.models else None
     folder = str(bundled.given().folder()) if bundled else spec.name
-    config = read_config(folder, plugins)
+    config = read_config(folder, spec, plugins)
+    _refuse_quantised(config, spec.name)
     for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == OWN):
         family = provider.given()
         if family.matches(config):
@@ -223,6 +253,17 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     )
 
 
+def _refuse_quantised(config: Mapping[str, Any], model: str) -> None:
+    for part in (config, *config.values()):
+        how = part.get("quantization_config") if isinstance(part, Mapping) else None
+        if how:
+            method = how.get("quant_method") if isinstance(how, Mapping) else how
+            raise InputError(
+                f"model {model}: its config says weights quantised by {method}; quantised weights "
+                f"are not pruned; give the full-precision checkpoint"
+            )
+
+
 def _start_backend(
     loaded: LoadedModel, folder: str, spec: ModelSpec, plugins: Plugins
 ) -> Answering | None:
@@ -232,11 +273,11 @@ def _start_backend(
     return backend.start(loaded, folder, spec, spec.backend.environment)
 
 
-def read_config(folder: str, plugins: Plugins) -> dict[str, Any]:
+def read_config(folder: str, spec: ModelSpec, plugins: Plugins) -> dict[str, Any]:
     """The model's ``config.json``, from a folder or the local hub cache."""
     path = Path(folder) / "config.json"
     if not path.is_file():
-        path = _cached_config(folder, plugins)
+        path = _cached_config(folder, spec, plugins)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -246,7 +287,7 @@ def read_config(folder: str, plugins: Plugins) -> dict[str, Any]:
     return config
 
 
-def _cached_config(name: str, plugins: Plugins) -> Path:
+def _cached_config(name: str, spec: ModelSpec, plugins: Plugins) -> Path:
     if Path(name).is_dir():
         raise CheckpointError(f"{name}: no config.json; a model folder has one")
     if name.count("/") != 1 or name.startswith(("/", ".")):
@@ -257,8 +298,9 @@ def _cached_config(name: str, plugins: Plugins) -> Path:
 
     found = try_to_load_from_cache(name, "config.json")
     if not isinstance(found, str):
+        needed = f"{name} config.json" if spec.init == "random" else name
         raise InputError(
             f"model {name}: neither a folder nor in the local hub cache; "
-            f"fetch it once with `hf download {name}`"
+            f"fetch it once with `hf download {needed}`"
         )
     return Path(found)

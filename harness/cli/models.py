@@ -99,13 +99,14 @@ def _print_outline(found: Outline, *, as_json: bool) -> None:
     stages.add_row("weights", *(_gigabytes(content["bytes"][dtype]) for dtype in DTYPES))
     for stage, peaks in content["peaks"].items():
         stages.add_row(stage, *(_gigabytes(peaks[dtype]) for dtype in DTYPES))
-    work = found.work
+    work, sides = found.work, " × ".join(map(str, found.work.image))
     console = render.stdout()
     console.print(table)
     console.print(stages)
     console.print(
-        f"{work.samples} calibration samples, texts of {work.tokens} tokens, evaluated "
-        f"{work.batch_size} at a time. On the CPU, Python and its libraries take 0.5 GB more."
+        f"{work.samples} calibration samples, texts of {work.tokens} tokens, images of {sides} "
+        f"pixels, evaluated {work.batch_size} at a time. On the CPU, Python and its libraries "
+        f"take 0.5 GB more."
     )
 
 
@@ -140,6 +141,7 @@ def _content(found: Outline) -> dict[str, Any]:
         "assumed": {
             "samples": found.work.samples,
             "tokens": found.work.tokens,
+            "image": found.work.image,
             "batch_size": found.work.batch_size,
         },
     }

@@ -26,6 +26,7 @@ from harness.plugin.apportion import (
 from harness.plugin.backends import Answering, Backend
 from harness.plugin.capabilities import (
     Classifies,
+    CountsTokens,
     Embeds,
     Generates,
     Judges,
@@ -111,6 +112,7 @@ __all__ = [
     "CheckpointError",
     "Classifies",
     "Compare",
+    "CountsTokens",
     "DataError",
     "Edition",
     "EditionInfo",

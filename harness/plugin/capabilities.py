@@ -26,7 +26,10 @@ class LoadedModel(Protocol):
     towers: Sequence[Tower]
 
     def prunable(self, name: str) -> bool:
-        """Whether the linear layer of that full name, inside a block, may be pruned."""
+        """Whether the linear layer of that full name, inside a block, may be pruned.
+
+        A matrix in a block that is no linear layer's is refused, unless this says no to its name.
+        """
         ...
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
@@ -47,6 +50,20 @@ class LoadedModel(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write a folder that the family loads again."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A model that knows how much its towers read."""
+
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        """Tower name -> tokens of a sample; towers left out read the text alone.
+
+        Args:
+            text: Tokens of its text.
+            image: Width and height of its image, before it is prepared.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL.Image import Image, Resampling
+from PIL.Image import Image, Resampling, new
 from torch import Tensor, nn
 
 from harness.plugin import ImageSpec, InputError, ModelSpec, Sample
@@ -38,7 +38,9 @@ def load_image_processor(folder: str, spec: ModelSpec) -> Any:
     with refusing(folder, "the image processor"):
         from transformers import AutoImageProcessor
 
-        return AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
+        return AutoImageProcessor.from_pretrained(
+            folder, backend="pil", local_files_only=True, trust_remote_code=False
+        )
 
 
 class ShortSideCrop:
@@ -98,6 +100,11 @@ def sizes_at(processor: Any, side: int) -> dict[str, dict[str, int]]:
     if set(size) != set(square):
         raise InputError(f"image size {side}: this model's images are not square but {size}")
     return {"size": square}
+
+
+def blank(size: tuple[int, int]) -> Image:
+    """A black image of that width and height, where only sizes matter."""
+    return new("RGB", size)
 
 
 def distinct_images(samples: Sequence[Sample]) -> tuple[list[Sample], list[int]]:

@@ -58,6 +58,16 @@ class Prompted(Pretrained):
     #: Whether an encoder reads the prompt.
     _encodes: bool
 
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        """The image's tokens stand before the text where the prompt is read."""
+        reader = "language-encoder" if self._encodes else "language-decoder"
+        count = min(self._tokens_of_image(image) + text, self._longest)
+        return {**super().tokens_read(text, image), reader: count}
+
+    def _tokens_of_image(self, image: tuple[int, int]) -> int:
+        """As how many tokens the language model reads an image of that width and height."""
+        return 0
+
     def _prompt_ids(self, prompt: str) -> list[int]:
         return self._ids(prompt)
 

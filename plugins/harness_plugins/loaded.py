@@ -1,5 +1,6 @@
 """What families of transformers' models share, whatever their architecture."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from harness.plugin import Batch, Sample, Tower, read_shown
-from harness_plugins.images import prepare, sizes_at
+from harness_plugins.images import blank, prepare, sizes_at
 from harness_plugins.pretrained import identity_files, pad, save_folder
 
 
@@ -39,6 +40,16 @@ class Pretrained:
     def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
         """No padding, unless a family knows better."""
         return {}
+
+    @property
+    def _longest(self) -> int:
+        """Most tokens of a text; without a number in the config, as many as there are."""
+        config = self._model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", sys.maxsize))
+
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        """The text in every tower, unless a family knows better."""
+        return {tower.name: min(text, self._longest) for tower in self.towers}
 
     def files(self) -> Mapping[str, str]:
         return identity_files(self._model.config, self._tokenizer, self._processor)
@@ -73,6 +84,18 @@ class Seeing(Pretrained):
     _sizes: Mapping[str, Any] = {}
     #: Arguments of the vision tower, besides the pixels.
     _positions: Mapping[str, Any] = {}
+    #: Tokens in the vision tower beside those of patches: the class's.
+    _beside_patches: int = 1
+
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        return {**super().tokens_read(text, image), "vision": self._seen_tokens(image)}
+
+    def _seen_tokens(self, image: tuple[int, int]) -> int:
+        """Tokens that the vision tower reads of an image of that width and height."""
+        config = self._model.config
+        patch = getattr(config, "vision_config", config).patch_size
+        height, width = self._prepared([blank(image)]).shape[-2:]
+        return int(height // patch) * int(width // patch) + self._beside_patches
 
     def _pixels(self, samples: Sequence[Sample]) -> Tensor:
         """The samples' images as the model takes them, (samples, 3, height, width)."""

@@ -1,7 +1,7 @@
 """Models that embed images and texts and also read them together: the heads of BLIP and BLIP-2."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -41,6 +41,9 @@ class Matcher(Resizing, ABC):
 
     def _texts(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
         return self._padded(rows, self._tokenizer.pad_token_id)
+
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        return super().tokens_read(min(text, TEXT_TOKENS), image)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         rows = [self._pair_ids(target_text(sample)) for sample in samples]

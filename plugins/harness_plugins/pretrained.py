@@ -1,6 +1,7 @@
 """Hugging Face folders: weights, tokenizer and image processor, every fault told in one line.
 
-Nothing here reaches for the network: a hub id works when its files are in the local cache.
+Nothing here reaches for the network: a hub id works when its files are in the local cache. Code in
+a folder is never run.
 """
 
 import json
@@ -62,6 +63,7 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
             dtype=getattr(torch, spec.dtype),
             attn_implementation=None if spec.attention == "auto" else spec.attention,
             local_files_only=True,
+            trust_remote_code=False,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # so that the report names them
             output_loading_info=True,
@@ -109,7 +111,7 @@ def load_config(folder: str) -> Any:
     with refusing(folder, "the config"):
         from transformers import AutoConfig
 
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
@@ -126,7 +128,7 @@ def refusing(folder: str, part: str) -> Iterator[None]:
     """Tell in one line why a part of a folder cannot be read.
 
     Raises:
-        CheckpointError: It is missing or broken.
+        CheckpointError: It is missing or broken, or code that comes with it would have to be run.
     """
     mend_torchvision()
     from huggingface_hub.errors import StrictDataclassError
@@ -134,6 +136,11 @@ def refusing(folder: str, part: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, ImportError, StrictDataclassError) as error:
+        if "trust_remote_code" in str(error):
+            raise CheckpointError(
+                f"{folder}: {part} needs code that comes with it, which is never run; "
+                f"transformers' own classes or an installed plugin's are needed"
+            ) from None
         raise CheckpointError(f"{folder}: cannot read {part} ({_reason(error)})") from None
 
 
@@ -162,7 +169,9 @@ def load_tokenizer(
     with refusing(folder, "the tokenizer"):
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(folder, subfolder=subfolder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(
+            folder, subfolder=subfolder, local_files_only=True, trust_remote_code=False
+        )
 
 
 def companions(folder: str, names: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.plugin import InputError, LoadedModel, ModelSpec, Sample, read_shown
-from harness_plugins.images import load_image_processor
+from harness_plugins.images import blank, load_image_processor
 from harness_plugins.language import Prompted
 from harness_plugins.pretrained import companions, load_tokenizer, load_transformer
 
@@ -40,6 +40,21 @@ class VisionChat(Prompted, ABC):
     @abstractmethod
     def _count_tokens(self, image: Mapping[str, Any]) -> int:
         """As how many tokens the model reads an image that its processor prepared."""
+
+    @abstractmethod
+    def _count_patches(self, image: Mapping[str, Any]) -> int:
+        """As how many tokens the vision tower reads it."""
+
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        seen = self._count_patches(self._prepared_blank(image))
+        return {**super().tokens_read(text, image), "vision": seen}
+
+    def _tokens_of_image(self, image: tuple[int, int]) -> int:
+        return self._count_tokens(self._prepared_blank(image))
+
+    def _prepared_blank(self, size: tuple[int, int]) -> Mapping[str, Any]:
+        prepared: Mapping[str, Any] = self._processor(images=[blank(size)], return_tensors="np")
+        return prepared
 
     def _turn(self, prompt: str) -> str:
         if self._tokenizer.chat_template is None:

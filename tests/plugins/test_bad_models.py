@@ -9,7 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import MixtralConfig, MixtralForCausalLM
 
+from harness.cli import run_command
 from harness.errors import CheckpointError, HarnessError, InputError
 from harness.model import Model, load_model
 from harness.plugin import Tower
@@ -19,6 +21,10 @@ from harness_plugins.weight_files import refuse_files
 from tests.plugins.tiny_families import TABLE
 
 QUERY = "model.layers.0.self_attn.q_proj.weight"
+QUANTISED = (
+    "its config says weights quantised by gptq; quantised weights are not pruned; "
+    "give the full-precision checkpoint"
+)
 Tensors = dict[str, torch.Tensor]
 
 
@@ -124,6 +130,8 @@ def test_a_shard_that_is_not_there(llama: Path, plugins: Plugins) -> None:
             {"architectures": ["MambaForCausalLM"], "model_type": "mamba", "state_size": 8},
             "MambaForCausalLM has its blocks at none of model.layers, ",
         ),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, QUANTISED),
+        ({"text_config": {"quantization_config": {"quant_method": "gptq"}}}, QUANTISED),
     ],
 )
 def test_configs_that_no_family_can_use(
@@ -135,12 +143,120 @@ def test_configs_that_no_family_can_use(
     assert message in refusal(llama, plugins, init="random")
 
 
+@pytest.mark.parametrize(
+    ("kind", "file", "changes", "part"),
+    [
+        ("llama", "config.json", {"model_type": "novel"}, "config"),
+        ("llama", "tokenizer_config.json", {"tokenizer_class": "Novel"}, "tokenizer"),
+        ("vit", "preprocessor_config.json", {"image_processor_type": "Novel"}, "image processor"),
+    ],
+)
+def test_code_in_a_folder_is_never_run(
+    kind: str,
+    file: str,
+    changes: dict[str, str],
+    part: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    TABLE[kind][1](tmp_path)
+    novel = "novel.Novel"
+    code = {"AutoConfig": novel, "AutoTokenizer": [novel, None], "AutoImageProcessor": novel}
+    settings = json.loads((tmp_path / file).read_text()) | changes | {"auto_map": code}
+    (tmp_path / file).write_text(json.dumps(settings))
+    marker = tmp_path / "marker"
+    (tmp_path / "novel.py").write_text(f"open({str(marker)!r}, 'w').close()\nclass Novel: pass\n")
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+
+    assert run_command(["models", "show", str(tmp_path)]) == 2
+
+    assert f"the {part} needs code that comes with it, which is never run; " in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert not marker.exists()
+
+
+def test_a_hub_model_that_is_not_here_is_to_be_fetched_whole(plugins: Plugins) -> None:
+    assert "`hf download no/such-model`" in refusal(Path("no/such-model"), plugins)
+
+
+def test_without_timm_the_extra_that_brings_it_is_named(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness_plugins.families.timm.find_spec", lambda _: None)
+
+    message = refusal(Path("eva-vit-g"), plugins, init="random")
+
+    assert message.endswith("its architecture is timm's: pip install 'harness[timm]'")
+
+
 class Convolving:
     """A model whose only tower has nothing linear in it."""
 
     def __init__(self) -> None:
         self.module = nn.ModuleList([nn.Conv1d(2, 2, 1)])
         self.towers = [Tower(name="audio", blocks=[("0", self.module[0])])]
+
+
+MIXTURE = {
+    "hidden_size": 24,
+    "intermediate_size": 40,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_local_experts": 4,
+}
+
+
+def test_a_mixture_of_experts_is_not_pruned_in_part(llama: Path, plugins: Plugins) -> None:
+    """Its experts are three-dimensional parameters: four of 3 x 24 x 40 weights, and a router."""
+    vocabulary = json.loads((llama / "config.json").read_text())["vocab_size"]
+    MixtralForCausalLM(MixtralConfig(**MIXTURE, vocab_size=vocabulary)).save_pretrained(llama)
+
+    assert refusal(llama, plugins).endswith(
+        f"{2 * 4 * (3 * 24 * 40 + 24):,} weights of its blocks, first "
+        "model.layers.0.mlp.gate.weight (4, 24), are not linear layers that can be pruned; "
+        "mixtures of experts are not supported"
+    )
+
+
+class Mixing:
+    """A block of a linear layer beside what is, or is not, left out of pruning."""
+
+    def __init__(self, beside: nn.Module, *, counts: bool = True) -> None:
+        self.module = nn.ModuleList([nn.Sequential(nn.Linear(2, 2), beside)])
+        self.towers = [Tower(name="audio", blocks=[("0", self.module[0])])]
+        self._counts = counts
+
+    def prunable(self, name: str) -> bool:
+        return self._counts or name != "0.1.weight"
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        Mixing(nn.Embedding(3, 2)),
+        Mixing(nn.LayerNorm(2)),
+        Mixing(nn.Conv1d(2, 2, 3, groups=2)),
+        Mixing(nn.Conv1d(2, 2, 3), counts=False),
+    ],
+)
+def test_tables_norms_filters_a_channel_and_what_a_family_says_are_left_out(loaded: Mixing) -> None:
+    model = Model(spec=ModelSpec(name="m"), family="none", loaded=loaded, identity={})
+
+    assert [layer.name for layer in model.layers] == ["0.0"]
+
+
+def test_a_convolution_across_channels_is_not_left_out() -> None:
+    with pytest.raises(
+        InputError, match=r"12 weights of its blocks, first 0\.1\.weight \(2, 2, 3\)"
+    ):
+        Model(
+            spec=ModelSpec(name="m"),
+            family="none",
+            loaded=Mixing(nn.Conv1d(2, 2, 3)),
+            identity={},
+        )
 
 
 def test_a_tower_without_a_linear_layer() -> None:

@@ -71,6 +71,11 @@ class Siglip(Clip):
     Its text tower was trained on texts padded to their full length, and reads the padding.
     """
 
+    _beside_patches = 0
+
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        return super().tokens_read(self._length, image)
+
     def _texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
         padding = [self._tokenizer.pad_token_id] * self._length
         rows = [[*row, *padding[len(row) :]] for row in self._token_rows(texts)]

@@ -37,6 +37,13 @@ class InstructBlip(Prompted, Resizing):
     def prunable(self, name: str) -> bool:
         return name.startswith(("vision_model.", "language_model."))
 
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        """The Q-Former reads the instruction beside its queries."""
+        return {**super().tokens_read(text, image), "bridge": len(self._image_tokens) + text}
+
+    def _tokens_of_image(self, image: tuple[int, int]) -> int:
+        return len(self._image_tokens)
+
     def _prompt_ids(self, prompt: str) -> list[int]:
         return [*self._image_tokens, *self._ids(prompt)]
 

@@ -26,12 +26,15 @@ class Llava(VisionChat):
         vision = Tower(name="vision", blocks=blocks_at(module, *VISION))
         self.towers = [vision, *language_towers(module, "model.language_model")]
 
-    def _count_tokens(self, image: Mapping[str, Any]) -> int:
+    def _count_patches(self, image: Mapping[str, Any]) -> int:
         height, width = image["pixel_values"].shape[-2:]
-        config = self._model.config
-        patch = config.vision_config.patch_size
-        with_class = config.vision_feature_select_strategy == "full"
-        return int(height // patch) * int(width // patch) + int(with_class)
+        patch = self._model.config.vision_config.patch_size
+        return int(height // patch) * int(width // patch) + 1
+
+    def _count_tokens(self, image: Mapping[str, Any]) -> int:
+        """All of the vision tower's, or all but the class's."""
+        with_class = self._model.config.vision_feature_select_strategy == "full"
+        return self._count_patches(image) - (not with_class)
 
 
 class LlavaFamily:

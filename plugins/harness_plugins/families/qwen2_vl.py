@@ -30,9 +30,11 @@ class Qwen2VL(VisionChat):
         vision = Tower(name="vision", blocks=blocks_at(module, "model.visual.blocks"))
         self.towers = [vision, *language_towers(module, "model.language_model")]
 
+    def _count_patches(self, image: Mapping[str, Any]) -> int:
+        return int(image["image_grid_thw"].prod())
+
     def _count_tokens(self, image: Mapping[str, Any]) -> int:
-        patches = image["image_grid_thw"].prod()
-        return int(patches) // int(self._processor.merge_size) ** 2
+        return self._count_patches(image) // int(self._processor.merge_size) ** 2
 
     def _batch(
         self, rows: Sequence[Sequence[int]], beside: Mapping[str, Any], *, left: bool = False

@@ -1,4 +1,4 @@
-"""Vision transformers of timm that classify, where timm is installed (``pip install timm``).
+"""Vision transformers of timm that classify; ``harness[timm]`` brings it.
 
 Among them is EVA-ViT-g with a classifier (``timm/eva_giant_patch14_224.clip_ft_in1k``; Fang et al.,
 "EVA", CVPR 2023, arXiv:2211.07636): the vision tower of BLIP-2, with all its forty blocks. Prunable
@@ -7,6 +7,7 @@ are the linear layers of the blocks; the patch embedding and the classifier are 
 
 import math
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from harness.plugin import ImageSpec, InputError, ModelFamily, ModelSpec, Tower, hookimpl
@@ -28,6 +29,14 @@ class Timm(Classifier):
                 # EVA then calls its packed projection, instead of multiplying by its weight.
                 part.qkv_bias_separate = True
 
+    def _seen_tokens(self, image: tuple[int, int]) -> int:
+        inside = self._model.timm_model
+        return int(inside.patch_embed.num_patches + inside.num_prefix_tokens)
+
+    def prunable(self, name: str) -> bool:
+        """BEiT's table of relative positions stands in its blocks."""
+        return not name.endswith("relative_position_bias_table")
+
 
 class TimmFamily:
     """timm's transformers, as folders of transformers' wrapper or as timm's own."""
@@ -38,6 +47,8 @@ class TimmFamily:
         return WRAPPER in (config.get("architectures") or ()) or "pretrained_cfg" in config
 
     def load(self, folder: str, spec: ModelSpec) -> Timm:
+        if find_spec("timm") is None:
+            raise InputError(f"{folder}: its architecture is timm's: pip install 'harness[timm]'")
         module = load_transformer(folder, spec, otherwise=WRAPPER)
         images = spec.images or _images_of(folder, module.config.pretrained_cfg)
         return Timm(module, processor=ShortSideCrop(images))

@@ -27,6 +27,7 @@ class ViT(Classifier, Resizing):
 
     def __init__(self, module: Any, *, processor: Any) -> None:
         super().__init__(module, processor=processor)
+        self._beside_patches = 2 if module.config.model_type == "deit" else 1  # and its teacher's
         places = [f"{module.base_model_prefix}.{place}" for place in BLOCKS]
         self.towers = [Tower(name="vision", blocks=blocks_at(module, *places))]
 

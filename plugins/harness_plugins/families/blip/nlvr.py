@@ -57,6 +57,10 @@ class BlipJudge(Blip):
         inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
         return cross_entropy(self._model(**inputs).float(), batch["labels"])
 
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        read = super().tokens_read(text, image)
+        return {**read, "vision": 2 * read["vision"]}
+
     def token_masks(self, batch: Batch) -> Mapping[str, Tensor]:
         return {"language-encoder": batch["attention_mask"].bool()}
 

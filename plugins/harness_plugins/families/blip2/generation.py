@@ -61,6 +61,12 @@ class Blip2(Prompted, Resizing):
     def shrink(self, kept: Mapping[str, Tensor]) -> None:
         shrink_units(self.module, self.unit_groups, kept, _with_head_width)
 
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        return {**super().tokens_read(text, image), "bridge": len(self._image_tokens)}
+
+    def _tokens_of_image(self, image: tuple[int, int]) -> int:
+        return len(self._image_tokens)
+
     def _prompt_ids(self, prompt: str) -> list[int]:
         return [*self._image_tokens, *self._ids(prompt)]
 

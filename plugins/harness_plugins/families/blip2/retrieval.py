@@ -3,7 +3,7 @@
 Prunable are the linear layers of the vision blocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,10 @@ class Blip2Retriever(Matcher):
 
     def prunable(self, name: str) -> bool:
         return name.startswith("vision_model.")
+
+    def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
+        read, queries = super().tokens_read(text, image), self._model.query_tokens.shape[1]
+        return {**read, "bridge": queries + read["bridge"]}
 
     def _image_states(self, pixels: Tensor) -> Tensor:
         seen: Tensor = self._model.vision_model(
