@@ -36,7 +36,8 @@ def load_image_processor(folder: str, spec: ModelSpec) -> Any:
             f'e.g. --images "short=256 crop=224 mean=0.5 std=0.5"'
         )
     with refusing(folder, "the image processor"):
-        from transformers import AutoImageProcessor
+        # transformers 5.15 shows it at its top only where torchvision is.
+        from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
         return AutoImageProcessor.from_pretrained(
             folder, backend="pil", local_files_only=True, trust_remote_code=False
