@@ -102,7 +102,7 @@ def test_prune_save_eval(harness: Run, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
-    assert outcome["filed"] == 2  # dense and blind
+    assert outcome["filed"] == 1
     assert [row["pruner"] for row in outcome["boards"][0]["rows"]] == ["wanda"]
 
 
