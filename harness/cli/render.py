@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from harness.plugin.manager import Plugins
     from harness.record import PruneRecord
 
+NAME_WIDTH = 40
+#: Padding and line of a table's column.
+BORDER = 3
+
 
 def stdout() -> Console:
     return Console(highlight=False)
@@ -69,7 +73,7 @@ def print_board(board: Board) -> None:
     """A board as a Rich table."""
     table = Table(title=board.title, title_justify="left", caption_justify="left")
     table.caption = "; ".join(map(board.description, board.columns))
-    table.add_column("pruner", max_width=40)
+    table.add_column("pruner", max_width=NAME_WIDTH)
     table.add_column("sparsity", no_wrap=True)
     for column in board.columns:
         table.add_column(board.head(column), justify="right")
@@ -89,17 +93,37 @@ def _print_details(board: Board) -> None:
     """A table a column: other metrics, and the main one for each label."""
     from harness.leaderboard import make_details
 
+    console = stdout()
     for detail in make_details(board):
-        table = Table(title=board.name_of(detail.column), title_justify="left")
-        table.caption, table.caption_justify = "; ".join(map(escape, detail.absences)), "left"
-        table.add_column("pruner", max_width=40)
-        table.add_column("sparsity", no_wrap=True)
-        for head in detail.heads:
-            table.add_column(head, justify="right")
-        for row in board.rows:
-            if detail.column in row.scores:
-                table.add_row(escape(row.name), row.sparsity_text, *detail.texts(row))
-        stdout().print(table)
+        console.print(board.name_of(detail.column), markup=False, soft_wrap=True)
+        rows = [row for row in board.rows if detail.column in row.scores]
+        texts = [detail.texts(row) for row in rows]
+        widths = [max(map(len, cells)) for cells in zip(detail.heads, *texts, strict=True)]
+        names = min(NAME_WIDTH, max(len(row.name) for row in rows))
+        for part in fitting(widths, console.width - names - len("sparsity") - 2 * BORDER):
+            table = Table()
+            table.add_column("pruner", max_width=NAME_WIDTH)
+            table.add_column("sparsity", no_wrap=True)
+            for head in detail.heads[part]:
+                table.add_column(head, justify="right", no_wrap=True)
+            for row, cells in zip(rows, texts, strict=True):
+                table.add_row(escape(row.name), row.sparsity_text, *cells[part])
+            console.print(table)
+        for absence in detail.absences:
+            console.print(absence, markup=False, soft_wrap=True)
+
+
+def fitting(widths: Sequence[int], room: int) -> list[slice]:
+    """Cut columns of these widths into tables that are at most so wide, or one column each."""
+    parts: list[slice] = []
+    used = room
+    for place, width in enumerate(widths):
+        if used + width + BORDER > room:
+            parts.append(slice(place, place))
+            used = 0
+        parts[-1] = slice(parts[-1].start, place + 1)
+        used += width + BORDER
+    return parts
 
 
 def _row_cells(row: Row, columns: Sequence[Column]) -> list[str]:
