@@ -36,7 +36,9 @@ def score_captions(
         InputError: pycocoevalcap is not installed.
     """
     if find_spec("pycocoevalcap") is None:
-        raise InputError("captions are scored by pycocoevalcap; pip install 'harness[coco]'")
+        raise InputError(
+            "captions are scored by pycocoevalcap; pip install 'pruning-harness[coco]'"
+        )
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
