@@ -246,22 +246,27 @@ def _check_counts(folder: Path, manifest: Manifest, model: Model) -> None:
     masks, where = masks_of(folder, model), folder / MANIFEST
     if masks_digest(masks) != got.masks:
         raise CheckpointError(f"{folder}: the masks are not those that {MANIFEST} was written for")
-    pattern = Pattern(*map(int, asked.pattern.split(":"))) if asked.pattern else None
+    pattern = Pattern.parse(asked.pattern) if asked.pattern else None
     target = make_target(model.layers, asked.sparsity, None, pattern).keep
     if got.target_keep != target:
         raise CheckpointError(
             f"{where}: target_keep is {got.target_keep}, "
             f"at sparsity {asked.sparsity:g} it is {target}"
         )
-    zeros = got.sparsity.zeros_of_dense
     try:
-        report = verify(model, masks, got.budget, zeros, exact=manifest.meets_budget)
+        report = verify(model, masks, got.budget, pattern, exact=manifest.meets_budget)
     except VerificationError as error:
         raise CheckpointError(f"{folder}: {error}") from None
-    if report != got.sparsity:
+    if report.by_masks != got.sparsity.by_masks:
         raise CheckpointError(
             f"{where}: got.sparsity is not what the masks keep, {report.model.keep} of "
             f"{report.model.numel} weights in all"
+        )
+    is_counted = got.sparsity.model.zeros is not None
+    if is_counted and model.spec.dtype == asked.held.dtype and report != got.sparsity:
+        raise CheckpointError(
+            f"{where}: got.sparsity is not what was counted, {report.model.zeros} of "
+            f"{report.model.numel} weights are zero in all"
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.composition import identify_part
+from harness.contract import blamed
 from harness.data.folders import locate, miscounts
 from harness.data.images import missing_images
 from harness.errors import AbsentError, DataError, InputError, UnknownNameError
@@ -32,6 +33,7 @@ from harness.plugin import (
     Ranks,
     Resizes,
     Task,
+    TaskTags,
     Varies,
 )
 from harness.plugin.manager import Plugins
@@ -100,7 +102,8 @@ def find_task(name: str, plugins: Plugins) -> tuple[Provider[type[Task]], Task]:
     """
     base, _, argument = name.partition(":")
     provider = plugins.tasks.get(base)
-    wanted = getattr(provider.given, "argument", "")
+    with blamed(f"task {provider.name} of {provider.origin.distribution}"):
+        wanted = TaskTags.of(provider.given).argument
     if bool(wanted) != bool(argument):
         hint = f"say {base}:NAME, the {wanted}" if wanted else f"say {base}"
         raise InputError(f"task {name!r}: {hint}")
