@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.asking import BatchedAsker
+from harness.composition import title_of
+from harness.contract import blamed, check_outputs, check_verdict
 from harness.errors import RunError
 from harness.model import Model
 from harness.plugin import Example, Profile, Resizes, Sample, Scores
@@ -101,7 +103,8 @@ def evaluate(
         resume: Append-only log of finished batches; what it holds is not asked again.
 
     Raises:
-        RunError: A score is NaN, or the task returns another number of outputs or scores.
+        RunError: A score is NaN.
+        PartError: The task returns what is no output or score of each item.
     """
     if model.backend is not None:
         model.backend.take_weights()
@@ -115,9 +118,10 @@ def evaluate(
         )
         outputs = task.task.ask(asker, asked, task.profile)
         sizes = log.batch_sizes
-    if len(outputs) != len(asked):
-        raise RunError(f"task {task.name} gave {len(outputs)} outputs for {len(asked)} items")
-    scores = task.task.score(task.examples, outputs, task.profile)
+    with blamed(title_of(task.part)):
+        check_outputs(outputs, len(asked))
+        scores = task.task.score(task.examples, outputs, task.profile)
+        check_verdict(scores, len(asked), task.task.metric)
     return Evaluation(outputs=outputs, scores=scores, items=_items(task, scores), batch_sizes=sizes)
 
 
@@ -131,10 +135,6 @@ def _sized(model: Model, profile: Profile) -> AbstractContextManager[None]:
 
 def _items(task: OpenTask, scores: Scores) -> Items:
     metric = task.task.metric
-    if len(scores.per_sample) != len(task.examples):
-        raise RunError(
-            f"task {task.name} gave {len(scores.per_sample)} scores for {len(task.examples)} items"
-        )
     bad = [
         e.sample.id for e, s in zip(task.examples, scores.per_sample, strict=True) if math.isnan(s)
     ]

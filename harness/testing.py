@@ -16,7 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.contract import check_budget, check_scores, prune_layer
+from harness.contract import (
+    check_budget,
+    check_outputs,
+    check_scores,
+    check_verdict,
+    prune_layer,
+)
 from harness.errors import PartError
 from harness.plugin import (
     AllocatorTags,
@@ -253,8 +259,10 @@ def check_task(task: Task, folder: Path, outputs: Sequence[Any], expected: float
     examples = task.examples(folder, profile, None)
     ids = [example.sample.id for example in examples]
     assert len(set(ids)) == len(ids), "two items have the same id"
-    scores = task.score(examples, outputs, profile)
-    assert len(scores.per_sample) == len(examples), "not one score per item"
+    with _asserted():
+        check_outputs(outputs, len(examples))
+        scores = task.score(examples, outputs, profile)
+        check_verdict(scores, len(examples), task.metric)
     mean = sum(scores.per_sample) / len(examples)
     assert abs(mean - expected) < 1e-9, f"mean score {mean}, not {expected}"
 

@@ -280,13 +280,16 @@ def _made_of(recipe: Recipe) -> str:
 def print_tasks(found: Plugins, *, as_json: bool) -> None:
     """Tasks with metric, default profile and where the data comes from."""
     from harness.plugin import TaskTags
+    from harness.plugin.needs import name_of
 
     rows = []
     for provider in found.tasks:
         wanted = TaskTags.of(provider.given).argument
         task = provider.given(*filter(None, [wanted and "NAME"]))
         names = list(dict.fromkeys(profile.name for profile in task.profiles))
-        needs = list(dict.fromkeys(" + ".join(profile.needs) for profile in task.profiles))
+        needs = list(
+            dict.fromkeys(" + ".join(map(name_of, profile.needs)) for profile in task.profiles)
+        )
         rows.append(
             (
                 f"{task.name}:NAME" if wanted else task.name,

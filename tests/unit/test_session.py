@@ -170,7 +170,7 @@ class Stray:
         (
             WrongShape,
             PartError,
-            r"^scored vit\.layers\S+ with a torch\.float32 tensor \(\d+, \d+\); a score per weight, ",
+            r"^scored vit\.layers\S+ with a torch\.float32 tensor \(\d+, \d+\); a score per w",
         ),
         (NotANumber, PartError, r"^scored vit\.layers\S+ with 1 NaN or infinite numbers"),
         (Stray, PartError, r"^scored 'vit\.layers\S+', which is no block; "),

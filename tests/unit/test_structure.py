@@ -118,7 +118,10 @@ def test_a_family_without_units_is_refused(tiny_model: TinyModel) -> None:
     ("change", "message"),
     [
         ({"nowhere": torch.ones(1).bool()}, "made up 1 unit groups, first nowhere"),
-        ({"FIRST": torch.ones(3).bool()}, r"are a torch.bool tensor \(3,\); a torch.bool tensor \(12,\) is"),
+        (
+            {"FIRST": torch.ones(3).bool()},
+            r"are a torch.bool tensor \(3,\); a torch.bool tensor \(12,\) is",
+        ),
         ({"FIRST": torch.ones(12)}, r"are a torch.float32 tensor \(12,\); "),
         ({"FIRST": torch.zeros(12).bool()}, "no unit stays, one has to"),
     ],
