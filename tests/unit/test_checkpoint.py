@@ -316,7 +316,12 @@ def test_a_saved_folder_is_held_to_its_pattern(
     tmp_path: Path,
 ) -> None:
     spec = vit_spec(
-        tiny_folder("vit"), data, tmp_path / "r", ("magnitude",), tasks=[], pattern={"keep": 2, "of": 4}
+        tiny_folder("vit"),
+        data,
+        tmp_path / "r",
+        ("magnitude",),
+        tasks=[],
+        pattern={"keep": 2, "of": 4},
     )
     prune_to_folder(spec, forgetful, tmp_path / "saved", form)
     load(tmp_path / "saved", forgetful)
@@ -335,7 +340,12 @@ def test_what_the_cache_holds_is_held_to_its_pattern(
     tmp_path: Path,
 ) -> None:
     spec = vit_spec(
-        tiny_folder("vit"), data, tmp_path / "r", ("magnitude",), tasks=[], pattern={"keep": 2, "of": 4}
+        tiny_folder("vit"),
+        data,
+        tmp_path / "r",
+        ("magnitude",),
+        tasks=[],
+        pattern={"keep": 2, "of": 4},
     )
     prune_to_folder(spec, forgetful, tmp_path / "first")
     unguarded.setattr("harness.contract.pruners.check_pattern", check_pattern)
