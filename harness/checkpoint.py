@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from harness.atomic import new_folder, write_atomically
 from harness.budget import make_target
 from harness.digests import tensor_digests
+from harness.entry import Entry
 from harness.errors import CheckpointError, InputError, VerificationError
 from harness.masks import Masks, masks_digest, verify
 from harness.model import Model, load_model
@@ -28,7 +29,7 @@ from harness.patch import open_patch, packed
 from harness.plugin import Pattern
 from harness.plugin.manager import Plugins
 from harness.plugin.shapes import write_shapes
-from harness.record import Entry, PruneRecord, hash_of
+from harness.record import PruneRecord, hash_of
 from harness.spec import ModelSpec
 from harness.store import encode, read_record
 from harness.structure import shrunken, structure_of

@@ -15,7 +15,7 @@ from harness.errors import PartError, VerificationError
 from harness.heap import trim
 from harness.model import Model, group_layers
 from harness.plugin import Granularity, LayerInfo, Pattern
-from harness.record import GroupSparsity, SparsityReport
+from harness.sparsity import GroupSparsity, SparsityReport
 
 Masks = Mapping[str, Tensor]
 

@@ -20,8 +20,9 @@ from harness.model import weights_digest
 from harness.patch import apply_patch, open_patch, write_patch
 from harness.plugin import AllocatorTags, Shrinks, Target, Training
 from harness.pruning import Fine, Pruned, prune
-from harness.record import PruneAsked, PruneGot, PruneRecord, SparsityReport, key_of
+from harness.record import PruneAsked, PruneGot, PruneRecord, key_of
 from harness.scoring import ScoreSet, score
+from harness.sparsity import SparsityReport
 from harness.training import TrainingSession, fine_tune, training_session
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.composition import identify_part, title_of
+from harness.composition import identify_part
 from harness.contract import blamed
 from harness.data.folders import locate, miscounts
 from harness.data.images import missing_images
@@ -83,12 +83,17 @@ def find_task(name: str, plugins: Plugins) -> tuple[Provider[type[Task]], Task]:
     """
     base, _, argument = name.partition(":")
     provider = plugins.tasks.get(base)
-    with blamed(f"task {provider.name} of {provider.origin.distribution}"):
+    with blamed(_title(provider)):
         wanted = TaskTags.of(provider.given).argument
     if bool(wanted) != bool(argument):
         hint = f"say {base}:NAME, the {wanted}" if wanted else f"say {base}"
         raise InputError(f"task {name!r}: {hint}")
     return provider, provider.given(*filter(None, [argument]))
+
+
+def _title(provider: Provider[type[Task]]) -> str:
+    origin = provider.origin
+    return f"task {provider.name} of {origin.distribution} {origin.version}"
 
 
 def _refuse_unknown_profile(task: Task, name: str | None) -> None:
@@ -107,8 +112,7 @@ def open_task(
         DataError: The folder or something in it is missing; it says where to get it.
     """
     provider, task = find_task(spec.name, plugins)
-    part = identify_part("task", provider, task)
-    with blamed(title_of(part)):
+    with blamed(_title(provider)):
         profile, profile_identity = _settle_profile(task, spec, model)
     edition = find_edition(task, spec.name, data, cache, model, plugins)
     encode = model.answers.encode if isinstance(model.answers, Perplexity) else None
@@ -125,7 +129,7 @@ def open_task(
     return OpenTask(
         spec=spec,
         task=task,
-        part=part,
+        part=identify_part("task", provider, task),
         profile=profile,
         profile_identity=profile_identity,
         examples=examples,

@@ -25,7 +25,7 @@ class Tags:
 
     KIND: ClassVar[str]
     METHOD: ClassVar[str]
-    """What a part of this kind does."""
+    """What a part of this kind does; empty = not looked at."""
 
     @classmethod
     def of(cls, part: object) -> Self:
@@ -34,7 +34,7 @@ class Tags:
         Raises:
             PartError: A tag is missing, is no tag, or has no value that it may have.
         """
-        if not callable(getattr(part, cls.METHOD, None)):
+        if cls.METHOD and not _does(part, cls):
             raise PartError(f"has no method `{cls.METHOD}`; every {cls.KIND} has one")
         _refuse_near_misses(part, cls)
         hints = _hints(cls)
@@ -113,7 +113,7 @@ class SearcherTags(Tags):
 class TaskTags(Tags):
     """What a task says of itself."""
 
-    KIND, METHOD = "task", "examples"
+    KIND, METHOD = "task", ""
 
     argument: str = ""
     """What stands behind a colon in its name; empty = nothing does."""
@@ -167,7 +167,7 @@ def _refuse_unknown(what: str, name: object, known: Collection[str]) -> None:
 
 def _refuse_near_misses(part: object, kind: type[Tags]) -> None:
     """Compare what the class has beside methods and options with the tags of its kinds."""
-    kinds = KINDS if kind in KINDS else ()
+    kinds = KINDS if kind.METHOD else ()
     tags = {tag for i in (kind, *kinds) if i is kind or _does(part, i) for tag in _tags(i)}
     others = {tag: i.KIND for i in kinds for tag in _tags(i) if tag not in tags}
     for name, value in _attributes(part).items():
