@@ -196,15 +196,7 @@ def print_pruned(record: PruneRecord, folder: Path, *, as_json: bool) -> None:
     report = record.got.sparsity
     groups = [*report.towers, report.model]
     if as_json:
-        content = {
-            group.name: {
-                "numel": group.numel,
-                "keep": group.keep,
-                "nonzero": group.nonzero,
-                "sparsity": group.sparsity,
-            }
-            for group in groups
-        }
+        content = {g.name: {**g.model_dump(), "sparsity": g.sparsity} for g in groups}
         print_json({"folder": str(folder), "record": record.key, "sparsity": content})
         return
     table = Table(title=f"{record.pruner} on {record.model}, saved in {folder}")
@@ -280,16 +272,14 @@ def _made_of(recipe: Recipe) -> str:
 def print_tasks(found: Plugins, *, as_json: bool) -> None:
     """Tasks with metric, default profile and where the data comes from."""
     from harness.plugin import TaskTags
-    from harness.plugin.needs import name_of
+    from harness.plugin.needs import names_of
 
     rows = []
     for provider in found.tasks:
         wanted = TaskTags.of(provider.given).argument
         task = provider.given(*filter(None, [wanted and "NAME"]))
         names = list(dict.fromkeys(profile.name for profile in task.profiles))
-        needs = list(
-            dict.fromkeys(" + ".join(map(name_of, profile.needs)) for profile in task.profiles)
-        )
+        needs = list(dict.fromkeys(map(names_of, task.profiles)))
         rows.append(
             (
                 f"{task.name}:NAME" if wanted else task.name,

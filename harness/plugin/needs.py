@@ -15,7 +15,7 @@ from harness.plugin.capabilities import (
     Perplexity,
     Ranks,
 )
-from harness.plugin.samples import Needs
+from harness.plugin.samples import Needs, Profile
 
 #: Names by which profiles may call bundled protocols.
 NAMED: Mapping[str, type] = {
@@ -52,6 +52,11 @@ def name_of(need: Needs) -> str:
     """What a need is called in tables."""
     protocol = capability(need)
     return next((name for name, known in NAMED.items() if known is protocol), protocol.__name__)
+
+
+def names_of(profile: Profile) -> str:
+    """What all needs of a profile are called in tables."""
+    return " + ".join(map(name_of, profile.needs))
 
 
 def lacks(model: object, need: Needs) -> str:
