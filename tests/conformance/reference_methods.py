@@ -5,22 +5,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from transformers import (
+    TimmWrapperConfig,
+    TimmWrapperForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+)
 
 from harness.budget import Budget
 from harness.calibration import CalibrationSet
 from harness.composition import compose
 from harness.masks import unpack
-from harness.model import Model
-from harness.plugin import LayerInfo, Pattern
+from harness.model import Model, identify
+from harness.plugin import Batch, LayerInfo, ModelSpec, Pattern
 from harness.plugin.manager import Plugins
 from harness.pruning import Pruned
 from harness.spec import PrunerSpec
+from harness_plugins.families.timm import Timm
+from harness_plugins.families.vit import ViT
+from harness_plugins.torchvision_cpu import mend_torchvision
 from tests.conformance.reference import Vectors, llama, under, windows
 from tests.conformance.stages import run_stages
 
@@ -52,6 +61,43 @@ class Entry:
         return self.content["layer_kept"]
 
 
+class _OneBatch:
+    """The reference's only batch, whatever size is asked for."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        self._batch = {"pixel_values": pixels, "labels": torch.zeros(len(pixels)).long()}
+
+    def batches(self, _: Model, samples: int | None = None, *, size: int) -> list[Batch]:
+        return [self._batch]
+
+
+def _vit_of_transformers(config: Mapping[str, Any], weights: Vectors) -> ViT:
+    weights = {name: weight.clone() for name, weight in weights.items()}  # it takes them over
+    module = ViTForImageClassification.from_pretrained(
+        None, config=ViTConfig(**config), state_dict=weights
+    )
+    return ViT(module.eval(), processor=None)
+
+
+def _vit_of_timm(config: Mapping[str, Any], weights: Vectors) -> Timm:
+    mend_torchvision()
+    pytest.importorskip("timm")
+    sizes = {
+        "embed_dim": config["hidden_size"],
+        "depth": config["num_hidden_layers"],
+        "num_heads": config["num_attention_heads"],
+        "mlp_ratio": config["intermediate_size"] / config["hidden_size"],
+        "img_size": config["image_size"],
+        "patch_size": config["patch_size"],
+    }
+    wrapped = TimmWrapperConfig(
+        architecture="vit_tiny_patch16_224", num_labels=config["num_labels"], model_args=sizes
+    )
+    module = TimmWrapperForImageClassification(wrapped).eval()
+    module.load_state_dict({f"timm_model.{name}": weight for name, weight in weights.items()})
+    return Timm(module, processor=None)
+
+
 class ReferenceMethods:
     """The dense Llama, its calibration ids, and what each published run made of them."""
 
@@ -77,6 +123,31 @@ class ReferenceMethods:
     @cached_property
     def calibration(self) -> CalibrationSet:
         return windows(self.tensors["llama.calibration.input_ids"])
+
+    def vit(self, naming: str) -> Model:
+        """The dense ViT, made anew, as ``hf`` or as ``timm`` has it."""
+        weights, config = under(self.tensors, f"vit.{naming}."), self.content["vit"]["config"]
+        loaded = {"hf": _vit_of_transformers, "timm": _vit_of_timm}[naming](config, weights)
+        spec = ModelSpec(name="conformance")
+        return Model(spec=spec, family="vit", loaded=loaded, identity=identify(loaded))
+
+    @property
+    def images(self) -> CalibrationSet:
+        """The ViT's one batch; its labels play no part."""
+        pixels = self.tensors["vit.pixel_values"]
+        return cast("CalibrationSet", _OneBatch(pixels))
+
+    def stored_names(self, model: Model, naming: str) -> dict[str, str]:
+        """Layer of the ViT -> its name in the folder, which is that of the same numbers."""
+        stored = under(self.tensors, f"vit.{naming}.")
+        return {
+            layer.name: next(
+                f"{naming}.{name.removesuffix('.weight')}"
+                for name, weight in stored.items()
+                if torch.equal(weight, model.weight(layer))
+            )
+            for layer in model.layers
+        }
 
     def mask(self, entry: Entry, layer: LayerInfo, *, named: str | None = None) -> Tensor:
         """What a run kept of a layer, bool (out, in).
