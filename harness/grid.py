@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.budget import make_target
-from harness.composition import Composition, compose
+from harness.composition import Composition, changes_weights, compose
 from harness.errors import InputError
 from harness.model import Model
 from harness.plugin import Pattern, Target, Training
@@ -51,6 +51,14 @@ class Variant:
     @property
     def needs_training(self) -> bool:
         return self.finetune is not None or self.composition.searcher is not None
+
+    @property
+    def reads_scores(self) -> bool:
+        """Whether scores can matter: a pattern leaves budgets nothing to decide by them."""
+        estimator = self.composition.estimator
+        return estimator is not None and (
+            self.pattern is None or estimator.granularity == "weight" or changes_weights(estimator)
+        )
 
     @property
     def changes_weights(self) -> bool:

@@ -187,8 +187,8 @@ def _one_shot(cell: PruneCell, cost: Cost) -> tuple[Pruned, Budget]:
     label = cell.variant.label
     pruned, budget = Pruned(), Budget({})
     for number in range(1, composition.rounds + 1):
-        scores = _scores(cell, cost, number)
-        budget = _allocate(cell, scores, cell.variant.target(model, number), cost)
+        scores = _scores(cell, cost, number) if cell.variant.reads_scores else None
+        budget = _budget(cell, scores, cell.variant.target(model, number), cost)
         fine = Fine(
             composition=composition,
             budget=budget,
@@ -200,6 +200,15 @@ def _one_shot(cell: PruneCell, cost: Cost) -> tuple[Pruned, Budget]:
         with bench.announcer.stage("prune", label) as stage, cost.measure("prune"):
             pruned = prune(model, fine, cell.calibration, stage.progress)
     return pruned, budget
+
+
+def _budget(cell: PruneCell, scores: ScoreSet | None, target: Target, cost: Cost) -> Budget:
+    """What the allocator says, unless a pattern says it already."""
+    if cell.variant.pattern is None:
+        return _allocate(cell, scores, target, cost)
+    with cell.bench.announcer.stage("allocate", cell.variant.label) as stage:
+        stage.detail = cell.asked.unused_budget or ""
+    return Budget(target.min_keep)
 
 
 def _allocate(cell: PruneCell, scores: ScoreSet | None, target: Target, cost: Cost) -> Budget:

@@ -18,6 +18,8 @@ from harness.entry import Entry
 from harness.sparsity import SparsityReport
 
 SCHEMA_VERSION = 1
+EVEN = "uniform"
+"""The budget allocator of a recipe that names none."""
 Options = Mapping[str, bool | int | float | str | None]
 
 
@@ -79,6 +81,14 @@ class PruneAsked(Entry):
     @property
     def is_retrained(self) -> bool:
         return self.train is not None
+
+    @property
+    def unused_budget(self) -> str | None:
+        """What is to be said where a pattern leaves an allocator nothing to decide."""
+        budgets = [i.name for i in self.parts if i.kind == "budget" and i.name != EVEN]
+        if self.pattern is None or not budgets:
+            return None
+        return f"{self.pattern} fixes every layer's count: the budget of {budgets[0]} plays no part"
 
 
 class PruneGot(Entry):

@@ -86,6 +86,9 @@ def print_board(board: Board) -> None:
             section = row.sparsity
         table.add_row(*_row_cells(row, board.columns))
     stdout().print(table)
+    for row in board.rows:
+        for remark in row.remarks:
+            stdout().print(f"{row.name}: {remark}", markup=False, soft_wrap=True)
     _print_details(board)
 
 
@@ -164,6 +167,7 @@ def board_json(board: Board) -> dict[str, Any]:
                 "prune_seconds": row.prune_seconds,
                 "peak_bytes": row.peak_bytes,
                 "failures": dict(row.failures),
+                "remarks": list(row.remarks),
                 "scores": [
                     {
                         "task": column.task,

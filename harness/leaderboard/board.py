@@ -93,6 +93,8 @@ class Row:
     """Mean share of the dense score, over the columns that all rows of its sparsity have."""
     prune_seconds: float | None
     peak_bytes: int | None
+    remarks: tuple[str, ...] = ()
+    """What a reader has to know of how it was pruned."""
 
     @property
     def is_control(self) -> bool:

@@ -86,6 +86,7 @@ def _notes(row: Row) -> list[str]:
         for column, score in row.scores.items()
         if score.overlap
     ]
+    notes += row.remarks
     if not row.is_control and row.achieved is not None and not row.meets_sparsity:
         notes.append(f"asked {row.sparsity:g}, achieved {row.achieved:.4f}: not ranked")
     if row.has_other_zeros:

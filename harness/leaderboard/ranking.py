@@ -147,7 +147,13 @@ def _make_row(
         retained=None,
         prune_seconds=fmean(sum(c.seconds.values()) for c in costs) if costs else None,
         peak_bytes=max(peaks) if peaks else None,
+        remarks=_remarks(made.values()),
     )
+
+
+def _remarks(made: Iterable[PruneRecord]) -> tuple[str, ...]:
+    said = (record.asked.unused_budget for record in made)
+    return tuple(dict.fromkeys(remark for remark in said if remark))
 
 
 def _reasons(failures: Sequence[FailureRecord]) -> dict[str, str]:

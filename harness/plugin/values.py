@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import PartError
+from harness.record import EVEN
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -224,7 +225,7 @@ class Recipe:
     local: tuple[str, ...]
     """Local pruners, applied one after the other; empty for dense and for a searcher."""
     score: str | None = None
-    budget: str = "uniform"
+    budget: str = EVEN
     search: str | None = None
     """A searcher, instead of the other three."""
     settings: Mapping[str, float | int | str | bool] = field(default_factory=dict)

@@ -6,21 +6,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from harness.budget import Budget
 from harness.calibration import CalibrationSet
 from harness.composition import compose
 from harness.model import Model, identify
 from harness.plugin import LayerInfo, LayerJob, ModelSpec, Pattern, Sample
 from harness.plugin.manager import Plugins
-from harness.pruning import Fine, Pruned, prune
+from harness.pruning import Pruned
 from harness.spec import PrunerSpec
 from harness.testing import statistics_of
 from harness_plugins.families.causal_lm import CausalLM
+from tests.conformance.stages import run_stages
 
 Vectors = dict[str, torch.Tensor]
 
@@ -136,6 +137,26 @@ class _Untokenized:
             return ""
 
 
+def under(tensors: Vectors, prefix: str) -> Vectors:
+    """The tensors below a prefix, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def llama(config: Mapping[str, Any], weights: Vectors) -> Model:
+    """A Llama of that config with weights by their names in a state dict."""
+    module = LlamaForCausalLM(LlamaConfig(**config))
+    assert not module.load_state_dict(weights, strict=False).unexpected_keys
+    loaded = CausalLM(module.eval(), tokenizer=_Untokenized())
+    spec = ModelSpec(name="conformance")
+    return Model(spec=spec, family="causal-lm", loaded=loaded, identity=identify(loaded))
+
+
+def windows(ids: torch.Tensor) -> CalibrationSet:
+    """Token ids (samples, tokens) as a calibration set."""
+    samples = [Sample(id=str(i), tokens=tuple(row.tolist())) for i, row in enumerate(ids)]
+    return CalibrationSet("reference", samples)
+
+
 class ReferenceLlama:
     """The dense Llama, its calibration ids, and its weights after each published run."""
 
@@ -145,13 +166,7 @@ class ReferenceLlama:
         self.tensors: Vectors = load_file(folder / "llama.safetensors")
 
     def model(self) -> Model:
-        module = LlamaForCausalLM(LlamaConfig(**self._config))
-        prefix = "dense."
-        dense = {k.removeprefix(prefix): v for k, v in self.tensors.items() if prefix in k}
-        assert not module.load_state_dict(dense, strict=False).unexpected_keys
-        loaded = CausalLM(module.eval(), tokenizer=_Untokenized())
-        spec = ModelSpec(name="conformance")
-        return Model(spec=spec, family="causal-lm", loaded=loaded, identity=identify(loaded))
+        return llama(self._config, under(self.tensors, "dense."))
 
     def runs(self, kind: str) -> list[str]:
         """The stored runs of a published pruner: `wanda.0.5`, `wanda.2of4`, …"""
@@ -160,8 +175,6 @@ class ReferenceLlama:
 
     def prune(self, model: Model, recipe: str, run: str, plugins: Plugins) -> Pruned:
         """Prune to a run's sparsity or pattern, counted as published, on its calibration ids."""
-        ids = self.tensors["calibration.input_ids"]
-        samples = [Sample(id=str(i), tokens=tuple(row.tolist())) for i, row in enumerate(ids)]
         kind, _, asked = run.partition(".")
         pattern = n_of_m(asked) if "of" in asked else None
         sparsity = Fraction(pattern.of - pattern.keep, pattern.of) if pattern else Fraction(asked)
@@ -171,14 +184,12 @@ class ReferenceLlama:
             i.name: i.numel - groups[i.name] * math.floor(i.numel // groups[i.name] * sparsity)
             for i in model.layers
         }
-        fine = Fine(
-            composition=compose(PrunerSpec(recipe=recipe), plugins),
-            budget=Budget(keep),
-            pattern=pattern,
-            scores={},
-            seed=0,
+        composition = compose(PrunerSpec(recipe=recipe), plugins)
+        calibration = windows(self.tensors["calibration.input_ids"])
+        _, pruned = run_stages(
+            model, calibration, composition, float(sparsity), pattern=pattern, keep=keep
         )
-        return prune(model, fine, CalibrationSet("reference", samples), lambda *_: None)
+        return pruned
 
     def pruned(self, run: str, layer: LayerInfo) -> torch.Tensor:
         """A layer's weight after a published run."""

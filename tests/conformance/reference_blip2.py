@@ -9,18 +9,17 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from harness.budget import Budget, allocate, make_target
+from harness.budget import Budget
 from harness.calibration import CalibrationSet
 from harness.composition import compose
 from harness.model import Model, identify
 from harness.plugin import Batch, ModelSpec
 from harness.plugin.manager import Plugins
-from harness.pruning import Fine, Pruned, prune
-from harness.scoring import score
 from harness.spec import PrunerSpec
 from harness_plugins.families.blip2 import Blip2
 from harness_plugins.lavis.architecture import Sections
 from harness_plugins.lavis.convert import from_lavis
+from tests.conformance.stages import run_stages
 
 MAX_DISTANCE = "relative_attention_max_distance"
 
@@ -114,27 +113,7 @@ class ReferenceBlip2:
         """
         model, calibration = self.model(), cast("CalibrationSet", Given(self.batches))
         composition = compose(PrunerSpec(recipe=recipe, **asked), plugins)
-        estimator, allocator = composition.estimator, composition.allocator
-        assert allocator is not None
-        pruned = Pruned()
-        for number in range(1, composition.rounds + 1):
-            p = sparsity ** (composition.rounds / number)
-            target = make_target(model.layers, p, composition.cap(p), None)
-            weights, table = {}, None
-            if estimator is not None:
-                scores = score(model, estimator, calibration, 0, lambda *_: None)
-                weights = dict(scores.weights)
-                table = scores.table(model.layers, getattr(allocator, "granularity", "block"))
-            budget = allocate(allocator, table, model.layers, target)
-            fine = Fine(
-                composition=composition,
-                budget=budget,
-                pattern=None,
-                scores=weights,
-                seed=0,
-                before=pruned.masks,
-            )
-            pruned = prune(model, fine, calibration, lambda *_: None)
+        budget, _ = run_stages(model, calibration, composition, sparsity)
         return model, budget
 
     def flips(self, model: Model, run: str) -> dict[str, int]:

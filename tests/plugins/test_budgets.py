@@ -184,6 +184,17 @@ def test_depth_progression_respects_the_cap() -> None:
     assert list(budget.keep.values()) == [63, 47, 40]
 
 
+def test_depth_progression_refuses_what_leaves_the_unit_interval() -> None:
+    """Of three blocks the first would have 0.2 - 0.3 below none, the last 0.8 + 0.3 above all."""
+    layers = [layer(str(i), (1, 100), block=i) for i in range(3)]
+
+    for sparsity in (0.2, 0.8):
+        target = make_target(layers, sparsity, None, None)
+        for beta in (0.3, -0.3):
+            with pytest.raises(InfeasibleError, match="largest legal beta for 3 blocks is 0.2"):
+                allocate(DepthProgression(beta=beta), None, layers, target)
+
+
 def test_outlier_ratio_by_hand() -> None:
     session = ToySession()
     found = dict(OutlierRatio(times=2).score(session))

@@ -22,6 +22,8 @@ the last step counts. Here they add up. Its penalty on the sum of the gates is l
 not trained, so that it adds the same number to all gradients of a kind, which standardising takes
 away again.
 
+The reference closes down to the rank whose cumulative cost is nearest to pi_t; here a unit that
+costs more than is left stays, and cheaper ones behind it may go, so that pi_t is never exceeded.
 The last cut counts weights instead of rows, so that the row meets the sparsity it is ranked at.
 """
 

@@ -3,12 +3,11 @@
 Sun, Liu, Bair, Kolter, "A Simple and Effective Pruning Approach for Large Language Models",
 ICLR 2024 (arXiv:2306.11695). Reference: locuslab/wanda, lib/prune.py, ``--use_variant``. With the
 scores S_ij = |W_ij| * ||X_j||_2 of a row sorted from small to large, those go whose cumulative sum
-is at most alpha times the row's sum. One alpha for all rows is found by bisection over [0, 0.8]
-from 0.4, until the layer's sparsity is within 0.001 of its own or the interval is shorter than
-0.001. So rows differ, and the count is met only about.
+is at most alpha times the row's sum, with one alpha for all rows of a layer, and so rows differ.
 
-Departure from the reference, which also removes what equals a row's last removed score: among
-equal scores the lower index goes first. An n:m pattern has no alpha; there it is Wanda.
+Of a weight that sum is the least alpha that takes it, so the layer's count is met by removing the
+weights whose sums are smallest; the largest of these is alpha. An n:m pattern has no alpha; there
+it is Wanda.
 """
 
 from collections.abc import Set as AbstractSet
@@ -26,15 +25,12 @@ from harness.plugin import (
     keep_largest,
 )
 
-START, MOST, TOLERANCE = 0.4, 0.8, 1e-3
-
 
 class WandaVariant:
     """Remove the smallest scores of every row up to one share of the row's sum."""
 
     name: ClassVar[str] = "wanda-variant"
     statistics: ClassVar[AbstractSet[Statistic]] = frozenset({"input_sq"})
-    exact: ClassVar[bool] = False
 
     def prune(self, job: LayerJob) -> LayerResult:
         scores = job.weight.abs() * job.stats.input_sq.sqrt()
@@ -44,18 +40,10 @@ class WandaVariant:
         ascending, order = scores.sort(dim=1, stable=True)
         share = ascending.double().cumsum(dim=1)
         share /= share[:, -1:].clamp_min(torch.finfo(share.dtype).tiny)
-        wanted = 1 - job.keep_count / scores.numel()
-        alpha, low, high = START, 0.0, MOST
-        while True:
-            goes = share <= alpha
-            sparsity = float(goes.double().mean())
-            if abs(sparsity - wanted) <= TOLERANCE or high - low < TOLERANCE:
-                break
-            low, high = (low, alpha) if sparsity > wanted else (alpha, high)
-            alpha = (low + high) / 2
-        return LayerResult(
-            keep=torch.empty_like(goes).scatter_(1, order, ~goes), notes={"alpha": alpha}
-        )
+        share = torch.empty_like(share).scatter_(1, order, share)
+        keep = keep_largest(share, job.keep_count, compare="layer")
+        gone = share[~keep]
+        return LayerResult(keep=keep, notes={"alpha": float(gone.max()) if len(gone) else 0.0})
 
 
 RECIPE = Recipe(
