@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import PartError
 from harness.plugin import LayerJob, Pattern
 from harness_plugins.methods.magnitude import Magnitude
 from harness_plugins.methods.sparsegpt import OBS, SparseGPT, invert
@@ -138,6 +137,14 @@ def test_a_failing_factorisation_raises_the_damping_and_says_so() -> None:
     torch.testing.assert_close(factor.upper.t() @ factor.upper, torch.linalg.inv(damped))
 
 
-def test_inputs_that_are_all_zero_are_refused() -> None:
-    with pytest.raises(PartError, match="layer: all inputs are zero"):
-        SparseGPT().prune(layer_job(torch.ones(2, 3), torch.zeros(1, 1, 4, 3), 3))
+def test_of_inputs_that_are_all_zero_no_weight_is_left() -> None:
+    """As in the reference, which puts 1 on their diagonal and goes on."""
+    job = layer_job(torch.ones(2, 3), torch.zeros(1, 1, 4, 3), 3)
+
+    for pruner in (SparseGPT(), OBS()):
+        result = pruner.prune(dataclasses.replace(job, keep=torch.eye(2, 3, dtype=torch.bool)))
+
+        assert int(result.keep.sum()) == (3 if isinstance(pruner, SparseGPT) else 2)
+        assert result.weight is not None
+        assert not result.weight.any()
+        assert result.notes["dead_inputs"] == 3

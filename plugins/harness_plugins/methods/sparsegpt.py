@@ -152,16 +152,15 @@ def invert(gram: Tensor, damping: float, where: str) -> Inverse:
     """Factorise the inverse of a Gram matrix (in, in).
 
     Where rounding makes the matrix indefinite, the damping is raised tenfold until it is not.
+    Where all inputs are zero, any diagonal will do, as in the reference: no weight is left.
 
     Raises:
-        PartError: The inputs are all zero, or no damping helps.
+        PartError: No damping helps.
     """
     gram = gram.clone()
     diagonal = gram.diagonal()
     dead = diagonal == 0
-    if bool(dead.all()):
-        raise PartError(f"{where}: all inputs are zero on the calibration set")
-    mean = diagonal[~dead].mean()
+    mean = gram.new_ones(()) if bool(dead.all()) else diagonal[~dead].mean()
     diagonal[dead] = mean
     wanted = damping
     while damping <= MOST_DAMPING:
