@@ -26,6 +26,7 @@ from harness.errors import CheckpointError, InputError, VerificationError
 from harness.masks import Masks, masks_digest, verify
 from harness.model import Model, load_model
 from harness.patch import open_patch, packed
+from harness.permutation import AS_THEY_LIE, Permutations
 from harness.plugin import Pattern
 from harness.plugin.manager import Plugins
 from harness.plugin.shapes import write_shapes
@@ -73,7 +74,13 @@ class Manifest(Entry):
 
 
 def save_pruned(
-    folder: Path, model: Model, record: PruneRecord, masks: Masks, *, masks_suffice: bool
+    folder: Path,
+    model: Model,
+    record: PruneRecord,
+    masks: Masks,
+    *,
+    masks_suffice: bool,
+    permutations: Permutations = AS_THEY_LIE,
 ) -> None:
     """Write the live pruned model as a folder that loads like any other.
 
@@ -89,10 +96,18 @@ def save_pruned(
             write_shapes(made, cuts)
         else:
             model.loaded.save(made)
-        _write_manifest(made, "hf", record, masks, masks_suffice=masks_suffice)
+        save_file(packed(masks, permutations), made / MASKS)
+        _write_manifest(made, "hf", record, masks_suffice=masks_suffice)
 
 
-def save_masks(folder: Path, record: PruneRecord, masks: Masks, *, masks_suffice: bool) -> None:
+def save_masks(
+    folder: Path,
+    record: PruneRecord,
+    masks: Masks,
+    *,
+    masks_suffice: bool,
+    permutations: Permutations = AS_THEY_LIE,
+) -> None:
     """Write the masks alone.
 
     Raises:
@@ -101,7 +116,8 @@ def save_masks(folder: Path, record: PruneRecord, masks: Masks, *, masks_suffice
     if not masks_suffice:
         raise masks_do_not_suffice(record.pruner)
     with new_folder(folder) as made:
-        _write_manifest(made, "masks", record, masks, masks_suffice=True)
+        save_file(packed(masks, permutations), made / MASKS)
+        _write_manifest(made, "masks", record, masks_suffice=True)
 
 
 def masks_do_not_suffice(pruner: str) -> CheckpointError:
@@ -113,9 +129,8 @@ def masks_do_not_suffice(pruner: str) -> CheckpointError:
 
 
 def _write_manifest(
-    folder: Path, form: Format, record: PruneRecord, masks: Masks, *, masks_suffice: bool
+    folder: Path, form: Format, record: PruneRecord, *, masks_suffice: bool
 ) -> None:
-    save_file(packed(masks), folder / MASKS)
     manifest = Manifest(
         format=form,
         record=record,
@@ -205,10 +220,10 @@ def _load_masked(spec: ModelSpec, manifest: Manifest, plugins: Plugins) -> Model
     return replace(model, spec=spec, identity={**asked.model, "weights": record.got.weights})
 
 
-def masks_of(folder: Path, model: Model) -> Masks:
-    """The masks in a folder, for the model that was loaded from it."""
+def masks_of(folder: Path, model: Model) -> tuple[Masks, Permutations]:
+    """The masks in a folder and their orders of inputs, for the model that was loaded from it."""
     with open_patch(folder / MASKS, model) as patch:
-        return patch.masks
+        return patch.masks, patch.permutations
 
 
 def refuse_damaged(folder: Path, manifest: Manifest) -> None:
@@ -244,8 +259,8 @@ def _check_record(folder: Path, manifest: Manifest) -> None:
 def _check_counts(folder: Path, manifest: Manifest, model: Model) -> None:
     """Count anew what the record says of masks, sparsity, budget and target."""
     asked, got = manifest.record.asked, manifest.record.got
-    masks, where = masks_of(folder, model), folder / MANIFEST
-    if masks_digest(masks) != got.masks:
+    (masks, permutations), where = masks_of(folder, model), folder / MANIFEST
+    if masks_digest(masks, permutations) != got.masks:
         raise CheckpointError(f"{folder}: the masks are not those that {MANIFEST} was written for")
     pattern = Pattern.parse(asked.pattern) if asked.pattern else None
     target = make_target(model.layers, asked.sparsity, None, pattern).keep
@@ -255,7 +270,9 @@ def _check_counts(folder: Path, manifest: Manifest, model: Model) -> None:
             f"at sparsity {asked.sparsity:g} it is {target}"
         )
     try:
-        report = verify(model, masks, got.budget, pattern, exact=manifest.meets_budget)
+        report = verify(
+            model, masks, got.budget, pattern, permutations, exact=manifest.meets_budget
+        )
     except VerificationError as error:
         raise CheckpointError(f"{folder}: {error}") from None
     if report.by_masks != got.sparsity.by_masks:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.atomic import refuse_filled, refuse_unwritable
 from harness.checkpoint import (
+    Manifest,
     load_saved,
     masks_of,
     read_manifest,
@@ -56,6 +57,7 @@ def export(
     if manifest is None:
         raise CheckpointError(f"{source}: has no harness.json; `harness prune --save` writes one")
     if form == "2:4":
+        _refuse_permuted(source, manifest)
         refuse_cpu(device)
     dtype = manifest.record.asked.held.dtype
     spec = ModelSpec.model_validate(
@@ -63,17 +65,28 @@ def export(
     )
     refuse_needless_dense(spec, manifest)
     model = load_saved(spec, manifest, plugins)
-    masks, suffice = masks_of(Path(source), model), manifest.masks_suffice
+    (masks, permutations), suffice = masks_of(Path(source), model), manifest.masks_suffice
     if form == "masks":
-        save_masks(target, manifest.record, masks, masks_suffice=suffice)
+        save_masks(target, manifest.record, masks, masks_suffice=suffice, permutations=permutations)
         return ()
     if form == "2:4":
         refuse_other_patterns(model)
-    save_pruned(target, model, manifest.record, masks, masks_suffice=suffice)
+    save_pruned(
+        target, model, manifest.record, masks, masks_suffice=suffice, permutations=permutations
+    )
     if form == "hf":
         return ()
     write_packed(target, model)
     return measure(model, TOKENS, on_gpu)
+
+
+def _refuse_permuted(source: str, manifest: Manifest) -> None:
+    """Weights are packed as they lie, and multiplied by inputs as they come."""
+    if manifest.record.got.is_permuted:
+        raise CheckpointError(
+            f"{source}: its {manifest.record.asked.pattern} holds over permuted inputs, and "
+            f"--to 2:4 packs weights as they lie; prune without a permutation"
+        )
 
 
 def export_checkpoint(

@@ -14,6 +14,7 @@ from harness.contract import check_pattern
 from harness.errors import PartError, VerificationError
 from harness.heap import trim
 from harness.model import Model, group_layers
+from harness.permutation import AS_THEY_LIE, Permutations, in_places
 from harness.plugin import Granularity, LayerInfo, Pattern
 from harness.sparsity import GroupSparsity, SparsityReport
 
@@ -54,12 +55,14 @@ class PackedMasks(MutableMapping[str, Tensor]):
         return len(self._packed)
 
 
-def masks_digest(masks: Masks) -> str:
-    """Hash of all masks by layer name."""
+def masks_digest(masks: Masks, permutations: Permutations = AS_THEY_LIE) -> str:
+    """Hash of all masks by layer name, and of the orders of inputs in which they are n:m."""
     hasher = hashlib.sha256()
     for name in sorted(masks):
         hasher.update(name.encode())
         hasher.update(pack(masks[name]).numpy().tobytes())
+        if name in permutations:
+            hasher.update(permutations[name].cpu().int().numpy().tobytes())
     return hasher.hexdigest()
 
 
@@ -68,6 +71,7 @@ def verify(
     masks: Masks,
     budget: Mapping[str, int],
     pattern: Pattern | None,
+    permutations: Permutations = AS_THEY_LIE,
     *,
     exact: bool,
 ) -> SparsityReport:
@@ -93,7 +97,8 @@ def verify(
                 f"the budget says {budget.get(layer.name)}"
             )
         if pattern is not None:
-            _verify_pattern(layer, keep, pattern)  # what is not kept is zero, as was just seen
+            # What is not kept is zero, as was just seen.
+            _verify_pattern(layer, in_places(keep, permutations.get(layer.name)), pattern)
         trim()
     return sparsity_report(model.layers, counts)
 

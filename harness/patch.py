@@ -1,8 +1,9 @@
 """A pruned model as a change to its dense one: masks as bits, and the tensors that are new.
 
-mask:<layer>       uint8, eight weights to a byte, of every prunable layer
-weight:<layer>     (out, in), of layers whose remaining weights changed
-parameter:<name>   of every parameter, where the model was trained
+mask:<layer>         uint8, eight weights to a byte, of every prunable layer
+permutation:<layer>  int32 (in,), place -> input, of layers whose n:m holds over places
+weight:<layer>       (out, in), of layers whose remaining weights changed
+parameter:<name>     of every parameter, where the model was trained
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.atomic import written_whole
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, PartError
 from harness.masks import Masks, PackedMasks, masks_digest, pack, unpack
 from harness.model import Model, out_in, weights_digest
+from harness.permutation import Permutations, check_permutation
 from harness.pruning import Pruned
 from harness.record import PruneGot
 
 
 def write_patch(path: Path, model: Model, pruned: Pruned) -> None:
     """Write what pruning changed in the live model."""
-    tensors = packed(pruned.masks)
+    tensors = packed(pruned.masks, pruned.permutations)
     if pruned.trained_on:
         for name, parameter in model.loaded.module.named_parameters():
             tensors[f"parameter:{name}"] = parameter.detach().cpu().contiguous()
@@ -38,9 +40,10 @@ def write_patch(path: Path, model: Model, pruned: Pruned) -> None:
         save_file(tensors, temporary)
 
 
-def packed(masks: Masks) -> dict[str, Tensor]:
+def packed(masks: Masks, permutations: Permutations) -> dict[str, Tensor]:
     """Masks as they stand in a file."""
-    return {f"mask:{name}": pack(keep) for name, keep in masks.items()}
+    tensors = {f"mask:{name}": pack(keep) for name, keep in masks.items()}
+    return tensors | {f"permutation:{name}": order for name, order in permutations.items()}
 
 
 class Patch:
@@ -69,10 +72,27 @@ class Patch:
             masks[layer.name] = unpack(bits, layer.shape)
         return masks
 
+    @cached_property
+    def permutations(self) -> Permutations:
+        """Of the layers that have one.
+
+        Raises:
+            CheckpointError: One does not give every input a place.
+        """
+        found: dict[str, Tensor] = {}
+        for layer in self._model.layers:
+            if (key := f"permutation:{layer.name}") in self._names:
+                found[layer.name] = self._file.get_tensor(key)
+                try:
+                    check_permutation(found[layer.name], layer.shape[1])
+                except PartError as error:
+                    raise CheckpointError(f"{layer.name}: {error}") from None
+        return found
+
     @property
     def is_masks_only(self) -> bool:
         """Whether all weights that stay are the dense ones."""
-        return all(name.startswith("mask:") for name in self._names)
+        return all(name.startswith(("mask:", "permutation:")) for name in self._names)
 
     def tensor(self, name: str, dense: Tensor) -> Tensor:
         """What the patched model has in place of a dense parameter."""
@@ -91,7 +111,7 @@ class Patch:
 
     def makes(self, got: PruneGot) -> bool:
         """Whether the patched model is the one of that record; nothing is changed."""
-        if masks_digest(self.masks) != got.masks:
+        if masks_digest(self.masks, self.permutations) != got.masks:
             return False
         return weights_digest(self._model.loaded.module, self.tensor) == got.weights
 

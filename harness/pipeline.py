@@ -110,11 +110,18 @@ def prune_to_folder(
         cell = make_prune_cell(bench, variant)
         record = ensure_pruned(cell)
         with announcer.stage("save", str(folder)), open_patch(cell.patch, bench.model) as patch:
-            suffice = patch.is_masks_only
+            masks, orders, suffice = patch.masks, patch.permutations, patch.is_masks_only
             if form == "masks":
-                save_masks(folder, record, patch.masks, masks_suffice=suffice)
+                save_masks(folder, record, masks, masks_suffice=suffice, permutations=orders)
             else:
-                save_pruned(folder, bench.model, record, patch.masks, masks_suffice=suffice)
+                save_pruned(
+                    folder,
+                    bench.model,
+                    record,
+                    masks,
+                    masks_suffice=suffice,
+                    permutations=orders,
+                )
     return record
 
 

@@ -18,6 +18,7 @@ from harness.grid import Variant
 from harness.masks import Masks, masks_digest, verify
 from harness.model import weights_digest
 from harness.patch import apply_patch, open_patch, write_patch
+from harness.permutation import Permutations
 from harness.plugin import AllocatorTags, Shrinks, Target, Training
 from harness.pruning import Fine, Pruned, prune
 from harness.record import PruneAsked, PruneGot, PruneRecord, key_of
@@ -76,7 +77,7 @@ def ensure_pruned(cell: PruneCell) -> PruneRecord:
     filed = bench.store.find_prune(cell.key)
     if filed is not None and apply_patch(cell.patch, bench.model, filed.got):
         with open_patch(cell.patch, bench.model) as patch:
-            _verify(cell, patch.masks, filed.got.budget)
+            _verify(cell, patch.masks, patch.permutations, filed.got.budget)
         return filed
     record, pruned = _prune(cell)
     write_patch(cell.patch, bench.model, pruned)
@@ -99,17 +100,18 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
     if cell.variant.finetune:
         _fine_tune(cell, pruned, cell.variant.finetune, cost)
     with bench.announcer.stage("verify", label), cost.measure("verify"):
-        report = _verify(cell, pruned.masks, budget.keep)
+        report = _verify(cell, pruned.masks, pruned.permutations, budget.keep)
     got = PruneGot(
         target_keep=cell.variant.target(model).keep,
         sparsity=report,
         budget=budget.keep,
-        masks=masks_digest(pruned.masks),
+        masks=masks_digest(pruned.masks, pruned.permutations),
         weights=weights_digest(model.loaded.module),
         calibrated_on=cell.calibration.inputs if cell.calibration else (),
         trained_on=pruned.trained_on,
         units=pruned.units,
         is_shrunk=bool(pruned.units) and isinstance(model.loaded, Shrinks),
+        is_permuted=bool(pruned.permutations),
         notes=pruned.notes,
     )
     record = PruneRecord(
@@ -122,9 +124,11 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
     return record, pruned
 
 
-def _verify(cell: PruneCell, masks: Masks, budget: Mapping[str, int]) -> SparsityReport:
-    variant = cell.variant
-    return verify(cell.bench.model, masks, budget, variant.pattern, exact=variant.composition.exact)
+def _verify(
+    cell: PruneCell, masks: Masks, permutations: Permutations, budget: Mapping[str, int]
+) -> SparsityReport:
+    model, pattern, exact = cell.bench.model, cell.variant.pattern, cell.variant.composition.exact
+    return verify(model, masks, budget, pattern, permutations, exact=exact)
 
 
 def _search(cell: PruneCell, cost: Cost) -> tuple[Pruned, Budget]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from harness.budget import Budget
 from harness.calibration import CalibrationSet
 from harness.composition import Composition
-from harness.contract import blamed, prune_layer
+from harness.contract import blamed, order_of, prune_layer
 from harness.errors import PartError
 from harness.heap import trim
 from harness.masks import PackedMasks
@@ -42,6 +42,8 @@ class Pruned:
     updated: set[str] = field(default_factory=set)
     """Layers whose remaining weights may differ from the dense ones."""
     notes: dict[str, dict[str, float]] = field(default_factory=dict)
+    permutations: dict[str, Tensor] = field(default_factory=dict)
+    """Layer -> int32 (in,) on the CPU, place -> input, where n:m holds over places."""
     units: dict[str, int] = field(default_factory=dict)
     """Unit group -> units that stay, where structure was pruned."""
     trained_on: tuple[str, ...] = ()
@@ -135,6 +137,8 @@ def _prune_layer(
         )
         raise PartError(f"{chain} on {layer.name}: its new weights are infinite in {live.dtype}")
     pruned.masks[layer.name] = result.keep.cpu()
+    if result.permutation is not None:
+        pruned.permutations[layer.name] = result.permutation.cpu().int()
     if result.notes:
         pruned.notes[layer.name] = dict(result.notes)
     del result
@@ -162,9 +166,14 @@ def run_chain(
         notes |= {name: float(note) for name, note in result.notes.items()}
         if result.weight is not None:
             weight = result.weight.detach()
-        job = replace(job, keep=result.keep, weight=job.weight if weight is None else weight)
+        job = replace(
+            job,
+            keep=result.keep,
+            weight=job.weight if weight is None else weight,
+            permutation=order_of(result, job),
+        )
     assert job.keep is not None
-    return LayerResult(keep=job.keep, weight=weight, notes=notes)
+    return LayerResult(keep=job.keep, weight=weight, permutation=job.permutation, notes=notes)
 
 
 def _on(device: torch.device, tensor: Tensor | None) -> Tensor | None:

@@ -96,7 +96,7 @@ class PruneGot(Entry):
     sparsity: SparsityReport
     budget: Mapping[str, int]
     masks: str
-    """Digest of all masks."""
+    """Digest of all masks, and of the orders of inputs in which they are n:m."""
     weights: str
     """Digest of the pruned model's weights."""
     calibrated_on: tuple[str, ...] = ()
@@ -107,8 +107,15 @@ class PruneGot(Entry):
     """Unit group -> units that stay, where structure was pruned."""
     is_shrunk: bool = False
     """Whether the model is evaluated and saved without its removed units."""
+    is_permuted: bool = False
+    """Whether n:m holds over inputs in another order than the model's."""
     notes: Mapping[str, Mapping[str, float]] = {}
     """Layer -> what its pruner noted."""
+
+    @model_serializer(mode="wrap")
+    def _as_it_was_read(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Written without `is_permuted` unless it holds: digests of old records still hold."""
+        return {k: v for k, v in write(self).items() if (k, v) != ("is_permuted", False)}
 
 
 class Commit(Entry):

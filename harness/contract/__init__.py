@@ -7,7 +7,7 @@ be right; `blamed` says whose it was.
 from harness.contract.allocators import check_budget
 from harness.contract.estimators import check_scores, own_granularity
 from harness.contract.loading import check_drawn, check_edition, check_loaded, check_pool
-from harness.contract.pruners import check_pattern, prune_layer
+from harness.contract.pruners import check_pattern, order_of, prune_layer
 from harness.contract.searchers import check_units
 from harness.contract.seen import blamed, kind_of
 from harness.contract.tasks import check_outputs, check_verdict
@@ -25,6 +25,7 @@ __all__ = [
     "check_units",
     "check_verdict",
     "kind_of",
+    "order_of",
     "own_granularity",
     "prune_layer",
 ]

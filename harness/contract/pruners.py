@@ -11,6 +11,7 @@ from torch import Tensor
 
 from harness.contract.seen import check_tensor, kind_of
 from harness.errors import PartError
+from harness.permutation import check_permutation, in_places
 from harness.plugin import LayerJob, LayerResult, LocalPruner, Pattern, PrunerTags, Statistics
 
 
@@ -40,11 +41,17 @@ def prune_layer(pruner: LocalPruner, job: LayerJob) -> LayerResult:
     return result
 
 
+def order_of(result: LayerResult, job: LayerJob) -> Tensor | None:
+    """In which order of inputs a mask is n:m; a pruner that leaves the mask leaves that as well."""
+    is_left = job.keep is not None and torch.equal(result.keep, job.keep)
+    return job.permutation if result.permutation is None and is_left else result.permutation
+
+
 def check_pattern(stays: Tensor, pattern: Pattern) -> None:
     """Every run of m consecutive inputs of a row keeps n at most.
 
     Args:
-        stays: bool (out, in), True = the weight stays.
+        stays: bool (out, in), True = the weight stays; by places where inputs are permuted.
 
     Raises:
         PartError: Some keep more; they are counted.
@@ -69,8 +76,10 @@ def _check_result(result: Any, job: LayerJob, tags: PrunerTags) -> None:
     count = int(result.keep.sum())
     if tags.exact and count != job.keep_count:
         raise PartError(f"kept {count} weights, {job.keep_count} are asked for")
+    if result.permutation is not None:
+        check_permutation(result.permutation, job.info.shape[1])
     if job.pattern is not None:
-        check_pattern(result.keep, job.pattern)
+        check_pattern(in_places(result.keep, order_of(result, job)), job.pattern)
     if result.weight is not None:
         if not tags.changes_weights:
             raise PartError(

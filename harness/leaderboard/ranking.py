@@ -135,6 +135,8 @@ def _make_row(
     ]
     if any(record.got.units and not record.got.is_shrunk for record in made.values()):
         name += " (masked, not shrunk)"
+    if any(record.got.is_permuted for record in made.values()):
+        name += " (inputs permuted)"
     return Row(
         name=name,
         sparsity=sparsity,

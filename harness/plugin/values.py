@@ -16,7 +16,7 @@ from harness.record import EVEN
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-Statistic = Literal["input_sq", "input_mean", "input_var", "gram"]
+Statistic = Literal["input_sq", "input_mean", "input_var", "input_var_within", "gram"]
 Granularity = Literal["weight", "layer", "block", "tower"]
 Batch = Mapping[str, "Tensor"]
 
@@ -144,6 +144,11 @@ class Statistics:
         return self._get("input_var")
 
     @property
+    def input_var_within(self) -> Tensor:
+        """(in,): the same within samples: each token against the mean of its own sample."""
+        return self._get("input_var_within")
+
+    @property
     def gram(self) -> Tensor:
         """(in, in): sum of x x^T."""
         return self._get("gram")
@@ -164,6 +169,8 @@ class LayerJob:
     keep: Tensor | None
     """bool (out, in) from the pruner before in the chain or the round before, else None."""
     rng: Generator
+    permutation: Tensor | None = None
+    """The order of inputs in which `keep` is n:m (`LayerResult.permutation`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +181,9 @@ class LayerResult:
     """bool (out, in)."""
     weight: Tensor | None = None
     """float32 (out, in) where the method updates weights that stay, else None."""
+    permutation: Tensor | None = None
+    """int64 (in,), place -> input: n:m holds over neighbouring places; None = over neighbouring
+    inputs, or the job's where the mask is the job's."""
     notes: Mapping[str, float] = field(default_factory=dict)
     """Numbers worth a place in the record, e.g. the damping used."""
 

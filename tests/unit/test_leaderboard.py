@@ -223,6 +223,17 @@ def test_a_model_that_keeps_its_removed_units_as_zeros_says_so() -> None:
         assert [row.name for row in one_board([pruned], evals).rows] == ["dense", name]
 
 
+def test_a_model_whose_pattern_is_of_permuted_inputs_says_so() -> None:
+    record = prune_record("ria")
+    permuted = record.model_copy(
+        update={"got": record.got.model_copy(update={"is_permuted": True})}
+    )
+
+    for pruned, name in ((record, "ria"), (permuted, "ria (inputs permuted)")):
+        evals = [eval_record("dense", 90), eval_record("ria", 80, pruned=pruned)]
+        assert [row.name for row in one_board([pruned], evals).rows] == ["dense", name]
+
+
 def test_seeds_are_averaged_with_their_spread() -> None:
     runs = [prune_record("a", seed=seed) for seed in (0, 1, 2)]
     evals = [eval_record("dense", 90)] + [
