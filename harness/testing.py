@@ -123,6 +123,7 @@ def statistics_of(layer: LayerInfo, inputs: Tensor, kinds: AbstractSet[Statistic
         "input_sq": x.square().sum(dim=0),
         "input_mean": x.mean(dim=0),
         "input_var": x.var(dim=0, unbiased=False),
+        "input_var_within": inputs.float().var(dim=1, unbiased=False).mean(dim=0),
         "gram": x.t() @ x,
     }
     return Statistics(

@@ -113,7 +113,7 @@ class TowerWalk:
         shared: SharedTokens = {}
         with torch.no_grad(), ExitStack() as stack:
             for collector in collectors:
-                hook = collecting_hook(collector, trace.masks, shared, number)
+                hook = collecting_hook(collector, trace.masks, shared, number, trace.samples)
                 module = self.model.module(collector.layer)
                 stack.enter_context(module.register_forward_pre_hook(hook))
             output = block(*args, **kwargs)
