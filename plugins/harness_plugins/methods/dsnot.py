@@ -1,9 +1,9 @@
-"""DSnoT: exchange pruned for kept weights until a row's expected output error is gone.
+"""DSnoT: exchange pruned for kept weights until a row's expected output error is small.
 
 Zhang et al., "Dynamic Sparse No Training: Training-Free Fine-tuning for Sparse LLMs", ICLR 2024
-(arXiv:2310.08915). Reference: zyxxmu/DSnoT, lib/prune.py. It starts from another pruner's mask and
-changes no weight. With S_rj the sum of x_j over a sample's tokens, in the mean, the error that is
-expected of row r is what its pruned weights would have added:
+(arXiv:2310.08915), Algorithm 1, eq. 2 and 3. Reference: zyxxmu/DSnoT, lib/prune.py. It starts from
+another pruner's mask and changes no weight. With S_j the sum of x_j over a sample's tokens, in the
+mean, the error that is expected of row r is what its pruned weights would have added:
 
     e_r = sum_{j pruned} W_rj S_j.
 
@@ -12,12 +12,16 @@ In every cycle each row grows one weight back, the pruned one that takes most of
     argmax_j  sign(e_r) W_rj S_j / Var(x_j)^power,
 
 and prunes one for it, the kept one of the lowest Wanda score |W_rj| ||X_j||_2 among those whose
-loss takes from e_r as well (sign(e_r) W_rj S_j < 0). A row is done when |e_r| is at most the
-threshold, when nothing is left to exchange, or when an exchange would turn the sign of e_r.
+loss takes from e_r as well (sign(e_r) W_rj S_j < 0).
 
-With n:m both weights are of one group. Departures from the reference: with n:m, too, an exchange
-has to take from the error (the reference prunes the group's lowest score), no layer is left out
-(the reference skips MLPs), and the variance is that of all tokens, not the mean of the samples'.
+Where a row stops: Algorithm 1 has two ends, an error below the update threshold and a greatest
+number of cycles. The sign of e_r is no end: eq. 2 and 3 both have a case for either, so a row whose
+error has turned goes on from the other side. An exchange may therefore leave a larger error than it
+found. The released code can stop a row before its error turns; its default does not, and
+``same_sign`` here is that switch. Besides, a row with nothing left to exchange is done.
+
+With n:m both weights are of one group. What the released code does otherwise are the parts
+``dsnot-lists-official``, ``dsnot-skip-official`` and ``dsnot-variance-official``.
 """
 
 from collections.abc import Set as AbstractSet
@@ -26,6 +30,7 @@ from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from harness.plugin import LayerJob, LayerResult, LocalPruner, Recipe, Statistic, hookimpl
 
@@ -47,26 +52,27 @@ class DSnoT:
     """The error that is small enough: outputs summed over a sample's tokens."""
     power: Annotated[float, Field(ge=0)] = 1.0
     """Of the variance by which growing is divided; 0 = the variance plays no part."""
+    same_sign: bool = False
+    """Whether a row stops before an exchange that would turn the sign of its error."""
 
     def prune(self, job: LayerJob) -> LayerResult:
         assert job.keep is not None
         rows, columns = job.weight.shape
         width = job.pattern.of if job.pattern else columns
-        stats = job.stats
-        parts = job.weight * (stats.input_mean * (stats.tokens / max(1, stats.samples)))
-        wanda = (job.weight.abs() * stats.input_sq.sqrt()).reshape(rows, -1, width)
-        steady = stats.input_var.clamp_min(torch.finfo(parts.dtype).tiny) ** self.power
+        parts = expected_parts(job)
+        wanda = (job.weight.abs() * job.stats.input_sq.sqrt()).reshape(rows, -1, width)
+        steady = self.variance(job).clamp_min(torch.finfo(parts.dtype).tiny) ** self.power
         steady = steady.reshape(-1, width)
         keep = job.keep.clone().reshape(rows, -1, width)
         error = parts.masked_fill(job.keep, 0).sum(dim=1)
         parts = parts.reshape(keep.shape)
         before = float(error.abs().sum())
-        sign = error.sign().reshape(-1, 1, 1)
         open_rows, swaps = error.abs() > self.threshold, 0
         each = torch.arange(rows, device=error.device)
         for _ in range(self.cycles):
             if not bool(open_rows.any()):
                 break
+            sign = error.sign().reshape(-1, 1, 1)
             can_go = keep & (sign * parts < 0)
             gain = (sign * parts / steady).masked_fill(keep | (sign * parts <= 0), NEVER)
             gain = gain.masked_fill(~can_go.any(dim=2, keepdim=True), NEVER).reshape(rows, -1)
@@ -74,7 +80,9 @@ class DSnoT:
             group, grown = grown // width, grown % width
             pruned = (-wanda[each, group]).masked_fill(~can_go[each, group], NEVER).argmax(dim=1)
             after = error + parts[each, group, pruned] - parts[each, group, grown]
-            open_rows &= (best > NEVER) & (after.sign() * sign.reshape(-1) >= 0)
+            open_rows &= best > NEVER
+            if self.same_sign:
+                open_rows &= after.sign() * sign.reshape(-1) >= 0
             keep[each, group, grown] |= open_rows
             keep[each, group, pruned] &= ~open_rows
             error = torch.where(open_rows, after, error)
@@ -86,6 +94,16 @@ class DSnoT:
             "expected_error": float(error.abs().sum()),
         }
         return LayerResult(keep=keep.reshape(rows, columns), notes=notes)
+
+    def variance(self, job: LayerJob) -> Tensor:
+        """(in,): of each input over all calibration tokens."""
+        return job.stats.input_var
+
+
+def expected_parts(job: LayerJob) -> Tensor:
+    """W_rj S_j (out, in): what each weight is expected to add to a sample's summed output."""
+    stats = job.stats
+    return job.weight * (stats.input_mean * (stats.tokens / max(1, stats.samples)))
 
 
 RECIPE = Recipe(
