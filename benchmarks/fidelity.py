@@ -30,9 +30,14 @@ PAIRS = [
     ("ecoflap score.batch_size=8", "ecoflap score=zeroth-order-official"),
     ("ecoflap", "ecoflap-official"),
     ("ecoflap-sparsegpt", "ecoflap-sparsegpt-official"),
+    ("ria", "ria-official"),
+    ("dsnot", "local=wanda+dsnot-lists-official"),
+    ("dsnot", "local=wanda+dsnot-skip-official"),
+    ("dsnot", "local=wanda+dsnot-variance-official"),
+    ("dsnot", "dsnot-official"),
 ]
 
-PARTS = ("layerwise", "first", "zeroth", "sparsegpt", "half")
+PARTS = ("layerwise", "first", "zeroth", "sparsegpt", "half", "relative", "exchange")
 TASKS = ("vqav2", "nocaps")
 DIGITS = {"vqav2": 1, "nocaps": 3}
 

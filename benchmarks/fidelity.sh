@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What each quirk of released code changes: the runs behind docs/fidelity.md. Miniature data.
 #
-#     OUT=… benchmarks/fidelity.sh [layerwise|first|zeroth|sparsegpt|half …]
+#     OUT=… benchmarks/fidelity.sh [layerwise|first|zeroth|sparsegpt|half|relative|exchange …]
 #     python benchmarks/fidelity.py $OUT
 set -euo pipefail
 grid=(--sparsity 0.5,0.6 --seed 0,1,2 --tasks vqav2@400,nocaps@100)
@@ -38,12 +38,22 @@ half() {
         "ecoflap score.batch_size=8" "ecoflap score=zeroth-order-official")"
 }
 
+relative() {
+    harness run "${grid[@]}" --results "$OUT/relative" --pruner "ria,ria-official"
+}
+
+exchange() {
+    harness run "${grid[@]}" --results "$OUT/exchange" --pruner "$(join \
+        "dsnot" "local=wanda+dsnot-lists-official" "local=wanda+dsnot-skip-official" \
+        "local=wanda+dsnot-variance-official" "dsnot-official")"
+}
+
 join() {
     local IFS=,
     echo "$*"
 }
 
-(($#)) || set -- layerwise first zeroth sparsegpt half
+(($#)) || set -- layerwise first zeroth sparsegpt half relative exchange
 for part in "$@"; do
     $part
 done
