@@ -6,6 +6,7 @@ dense score on the tasks that all of them have. Subsets and limits have boards o
 
 from harness.leaderboard.board import Board, Column, Row, Score
 from harness.leaderboard.cells import score_parts
+from harness.leaderboard.comparing import Comparison, compare_all, items_of
 from harness.leaderboard.csv_file import to_csv
 from harness.leaderboard.details import make_details
 from harness.leaderboard.markdown import to_markdown
@@ -15,8 +16,11 @@ from harness.store import Store
 __all__ = [
     "Board",
     "Column",
+    "Comparison",
     "Row",
     "Score",
+    "compare_all",
+    "items_of",
     "make_boards",
     "make_details",
     "score_parts",
@@ -28,7 +32,8 @@ __all__ = [
 
 def write_boards(store: Store, digest: str | None = None) -> list[Board]:
     """Rewrite ``leaderboards/`` from all records; returns the boards of one model, or all."""
-    boards = make_boards(store.prunes(), store.evals(), store.failures())
+    evals = list(store.evals())
+    boards = make_boards(store.prunes(), evals, store.failures(), compare_all(store, evals))
     for board in boards:
         store.write_leaderboard(f"{board.name}.md", to_markdown(board))
         store.write_leaderboard(f"{board.name}.csv", to_csv(board))

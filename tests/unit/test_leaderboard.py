@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from harness.cli.render import board_json
-from harness.leaderboard import make_boards, to_csv, to_markdown
+from harness.leaderboard import Comparison, make_boards, to_csv, to_markdown
 from harness.leaderboard.sweeps import make_sweeps
 from harness.record import (
     CalibrationIdentity,
     Circumstances,
-    Comparison,
     DataIdentity,
     EvalAsked,
     EvalGot,
@@ -72,7 +71,6 @@ def eval_record(
     task: str = "vqav2",
     profile: str | ProfileIdentity = "lavis",
     got: dict[str, Any] | None = None,
-    delta: tuple[float, float, float, float] | None = None,
     **data: Any,
 ) -> EvalRecord:
     higher = task != "wikitext"
@@ -88,20 +86,6 @@ def eval_record(
         ),
         batch_size=32,
     )
-    comparison = None
-    if delta is not None:
-        value, low, high, p = delta
-        comparison = Comparison(
-            dense=90,
-            delta=value,
-            low=low,
-            high=high,
-            p=p,
-            worse=8,
-            better=2,
-            items=100,
-            clusters=50,
-        )
     found = EvalGot(
         metric="accuracy" if higher else "perplexity",
         unit="%" if higher else "",
@@ -110,7 +94,6 @@ def eval_record(
         low=score,
         high=score,
         samples="x",
-        comparison=comparison,
         **(got or {}),
     )
     return EvalRecord(
@@ -126,8 +109,17 @@ def eval_record(
     )
 
 
-def one_board(prunes: list[PruneRecord], evals: list[EvalRecord], failures: Any = ()) -> Any:
-    boards = make_boards(prunes, evals, failures)
+def difference(delta: float, low: float, high: float, p: float) -> Comparison:
+    return Comparison(delta=delta, low=low, high=high, p=p)
+
+
+def one_board(
+    prunes: list[PruneRecord],
+    evals: list[EvalRecord],
+    failures: Any = (),
+    comparisons: dict[str, Comparison] | None = None,
+) -> Any:
+    boards = make_boards(prunes, evals, failures, comparisons or {})
     assert len(boards) == 1
     return boards[0]
 
@@ -135,10 +127,10 @@ def one_board(prunes: list[PruneRecord], evals: list[EvalRecord], failures: Any 
 def test_controls_come_first_and_rows_by_what_they_keep() -> None:
     a, b, c = prune_record("a"), prune_record("b"), prune_record("c", sparsity=0.3)
     evals = [
-        eval_record("a", 60, pruned=a, delta=(-30, -35, -25, 0.001)),
-        eval_record("b", 70, pruned=b, delta=(-20, -25, -15, 0.001)),
-        eval_record("c", 50, pruned=c, delta=(-40, -45, -35, 0.001)),
-        eval_record("blind", 40, delta=(-50, -55, -45, 0.001)),
+        eval_record("a", 60, pruned=a),
+        eval_record("b", 70, pruned=b),
+        eval_record("c", 50, pruned=c),
+        eval_record("blind", 40),
         eval_record("dense", 90),
     ]
 
@@ -154,8 +146,8 @@ def test_lower_is_better_for_perplexity() -> None:
     a, b = prune_record("a"), prune_record("b")
     evals = [
         eval_record("dense", 10, task="wikitext"),
-        eval_record("a", 20, pruned=a, task="wikitext", delta=(10, 9, 11, 0.01)),
-        eval_record("b", 12.5, pruned=b, task="wikitext", delta=(2.5, 2, 3, 0.01)),
+        eval_record("a", 20, pruned=a, task="wikitext"),
+        eval_record("b", 12.5, pruned=b, task="wikitext"),
     ]
 
     board = one_board([a, b], evals)
@@ -186,7 +178,7 @@ def test_mini_full_and_partial_rows_never_share_a_board() -> None:
         eval_record("dense", 61, edition="full", part="@400 #c0ffee"),
     ]
 
-    boards = make_boards([], evals, [])
+    boards = make_boards([], evals, [], {})
 
     assert len({board.name for board in boards}) == 3
     assert "not the real benchmark" in next(b for b in boards if b.edition == "mini").title
@@ -203,7 +195,7 @@ def test_retrained_rows_never_share_a_board_with_one_shot_ones() -> None:
         eval_record("a + finetune", 88, pruned=tuned),
     ]
 
-    plain, retrained = make_boards([shot, tuned], evals, [])
+    plain, retrained = make_boards([shot, tuned], evals, [], {})
 
     assert [row.name for row in plain.rows] == ["dense", "a"]
     assert [row.name for row in retrained.rows] == ["dense", "a + finetune"]
@@ -226,12 +218,15 @@ def test_a_model_that_keeps_its_removed_units_as_zeros_says_so() -> None:
 
 def test_seeds_are_averaged_with_their_spread() -> None:
     runs = [prune_record("a", seed=seed) for seed in (0, 1, 2)]
-    evals = [eval_record("dense", 90)] + [
-        eval_record("a", score, pruned=run, delta=(score - 90, score - 95, score - 85, 0.01))
-        for run, score in zip(runs, (60, 61, 62), strict=True)
+    evals = [
+        eval_record("a", score, pruned=run) for run, score in zip(runs, (60, 61, 62), strict=True)
     ]
+    comparisons = {
+        record.key: difference(delta, delta - 5, delta + 5, 0.01)
+        for record, delta in zip(evals, (-30, -29, -28), strict=True)
+    }
 
-    row = one_board(runs, evals).rows[1]
+    row = one_board(runs, [eval_record("dense", 90), *evals], (), comparisons).rows[1]
     score = next(iter(row.scores.values()))
 
     assert row.seeds == (0, 1, 2)
@@ -241,17 +236,18 @@ def test_seeds_are_averaged_with_their_spread() -> None:
 
 def test_p_values_are_adjusted_over_the_board() -> None:
     a, b = prune_record("a"), prune_record("b")
-    evals = [
-        eval_record("dense", 90),
-        eval_record("blind", 10, delta=(-80, -81, -79, 0.0001)),
-        eval_record("a", 80, pruned=a, delta=(-10, -20, -1, 0.03)),
-        eval_record("b", 79, pruned=b, delta=(-11, -21, -2, 0.02)),
-    ]
+    blind = eval_record("blind", 10)
+    one, other = eval_record("a", 80, pruned=a), eval_record("b", 79, pruned=b)
+    comparisons = {
+        blind.key: difference(-80, -81, -79, 0.0001),
+        one.key: difference(-10, -20, -1, 0.03),
+        other.key: difference(-11, -21, -2, 0.02),
+    }
 
-    text = to_markdown(one_board([a, b], evals))
+    board = one_board([a, b], [eval_record("dense", 90), blind, one, other], (), comparisons)
 
-    assert "80.0 (-10.0 [-20.0, -1.0])*" in text
-    rows = {row.name: row for row in one_board([a, b], evals).rows}
+    assert "80.0 (-10.0 [-20.0, -1.0])*" in to_markdown(board)
+    rows = {row.name: row for row in board.rows}
     assert [next(iter(rows[n].scores.values())).p for n in "ab"] == [0.04, 0.04]
     assert [next(iter(rows[n].scores.values())).q for n in "ab"] == [0.03, 0.03]
 
@@ -470,8 +466,8 @@ def test_the_order_of_records_changes_no_byte() -> None:
     a, b = prune_record("a"), prune_record("b")
     evals = [
         eval_record("dense", 90),
-        eval_record("a", 60, pruned=a, delta=(-30, -35, -25, 0.001)),
-        eval_record("b", 70, pruned=b, delta=(-20, -25, -15, 0.001)),
+        eval_record("a", 60, pruned=a),
+        eval_record("b", 70, pruned=b),
     ]
     one, other = one_board([a, b], evals), one_board([b, a], evals[::-1])
 
