@@ -1,6 +1,7 @@
 """Boards: who stands beside whom, in which order, with which marks."""
 
 import csv
+import math
 from typing import Any
 
 import pytest
@@ -90,11 +91,7 @@ def eval_record(
         metric="accuracy" if higher else "perplexity",
         unit="%" if higher else "",
         higher_is_better=higher,
-        score=score,
-        low=score,
-        high=score,
-        samples="x",
-        **(got or {}),
+        **{"score": score, "low": score, "high": score, "samples": "x", **(got or {})},
     )
     return EvalRecord(
         model="net",
@@ -446,6 +443,96 @@ def test_changed_profiles_stand_apart_and_say_how_they_ask() -> None:
         assert f"| vqav2/lavis* {column.source}: pruner |" in text
     lines = list(csv.DictReader(to_csv(board).splitlines()))
     assert {line["source"] for line in lines} == {column.source for column in board.columns}
+
+
+def test_an_undefined_score_is_shown_as_such_and_not_ranked_in_its_column() -> None:
+    """The other column alone decides what is kept: 40 of 50 and 45 of 50."""
+    a, b = prune_record("a"), prune_record("b")
+    undefined = {"score": None, "low": None, "high": None, "absent": {"accuracy": "one image"}}
+    evals = [
+        eval_record("dense", 90),
+        eval_record("dense", 50, task="gqa"),
+        eval_record("a", 0, pruned=a, got=undefined),
+        eval_record("a", 40, pruned=a, task="gqa"),
+        eval_record("b", 10, pruned=b),
+        eval_record("b", 45, pruned=b, task="gqa"),
+    ]
+
+    board = one_board([a, b], evals)
+
+    assert [(row.name, row.retained) for row in board.rows[1:]] == [("b", 0.9), ("a", 0.8)]
+    text = to_markdown(board)
+    assert "| a | 0.500 | 40.0 | – | 80.0 % |" in text
+    assert "vqav2/lavis: accuracy is absent in a 0.500: one image" in text
+    lines = [line for line in csv.DictReader(to_csv(board).splitlines()) if line["pruner"] == "a"]
+    assert [(line["task"], line["main"], line["score"], line["absent"]) for line in lines] == [
+        ("gqa", "True", "40.0", ""),
+        ("vqav2", "True", "", "one image"),
+    ]
+    scores = {s["task"]: s for s in board_json(board)["rows"][2]["scores"]}
+    assert (scores["vqav2"]["score"], scores["vqav2"]["absent"]) == (
+        None,
+        {"accuracy": "one image"},
+    )
+
+
+def test_a_mean_over_seeds_that_one_lacks_is_absent_and_names_the_seed() -> None:
+    runs = [prune_record("a", seed=seed) for seed in (0, 1)]
+    undefined = {"score": None, "low": None, "high": None, "absent": {"accuracy": "no items"}}
+    evals = [
+        eval_record("a", 60, pruned=runs[0]),
+        eval_record("a", 0, pruned=runs[1], got=undefined),
+    ]
+    comparisons = {
+        evals[0].key: difference(-30, -31, -29, 0.01),
+        evals[1].key: Comparison(absent={"delta": "no log"}),
+    }
+
+    [score] = one_board(runs, evals, (), comparisons).rows[0].scores.values()
+
+    assert score.value is score.spread is score.delta is score.low is score.p is None
+    assert score.absent == {"accuracy": "no items (seed 1)", "delta": "no log (seed 1)"}
+
+
+@pytest.mark.parametrize(("dense", "kept"), [(0, None), (math.inf, None), (10, 0.5)])
+def test_nothing_is_kept_of_a_dense_score_that_is_none(dense: float, kept: float | None) -> None:
+    a = prune_record("a")
+    task = "wikitext" if math.isinf(dense) else "vqav2"
+    evals = [eval_record("dense", dense, task=task), eval_record("a", 5, pruned=a, task=task)]
+
+    assert one_board([a], evals).rows[1].retained == kept
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 8},
+        {"held": Held(device="cuda", dtype="float32", attention="sdpa")},
+        {"held": Held(device="cpu", dtype="bfloat16", attention="sdpa")},
+        {"held": Held(device="cpu", dtype="float32", attention="eager")},
+    ],
+)
+def test_what_is_held_otherwise_stands_on_a_board_of_its_own(change: dict[str, Any]) -> None:
+    one = eval_record("dense", 90)
+    other = one.model_copy(update={"asked": one.asked.model_copy(update=change)})
+
+    boards = make_boards([], [one, other], [], {})
+
+    assert len({board.name for board in boards}) == 2
+    assert [board.rows[0].seeds for board in boards] == [(), ()]
+
+
+def test_a_boards_name_follows_from_its_records_alone() -> None:
+    """All that it is held by is said, whatever the defaults are and what else is in the folder."""
+    usual = eval_record("dense", 90)
+    rare = usual.model_copy(update={"asked": usual.asked.model_copy(update={"batch_size": 1})})
+
+    [alone] = make_boards([], [usual], [], {})
+    names = {board.name for board in make_boards([], [usual, rare], [], {})}
+
+    digest = alone.digest[:6]
+    assert alone.name == f"net-{digest}-mini-cpu-float32-sdpa-batch-32"
+    assert names == {alone.name, f"net-{digest}-mini-cpu-float32-sdpa-batch-1"}
 
 
 def test_an_edited_plugin_makes_another_row() -> None:
