@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Literal
@@ -291,6 +292,7 @@ def trapezoid_area(at: Sequence[float], values: Sequence[float]) -> float:
     )
 
 
+@cache
 def student_t_quantile(probability: float, degrees: int) -> float:
     """Quantile of Student's t, by bisection on its distribution function.
 
