@@ -11,6 +11,7 @@ from harness.calibration import INPUT_DIGITS
 from harness.cost import REPORTED
 from harness.evaluation import Evaluation, breakdown, evaluate
 from harness.grid import Variant
+from harness.masks import live_sparsity
 from harness.prune_cell import PruneCell
 from harness.record import EvalAsked, EvalGot, EvalRecord, PruneRecord, key_of
 from harness.statistics import score_interval
@@ -67,6 +68,7 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
     cost = bench.cost()
     shrinks = pruned is not None and pruned.got.is_shrunk and bench.model.backend is None
     without_units = shrunken(bench.model) if shrinks else nullcontext()
+    achieved = pruned.got.sparsity.model.sparsity if pruned else live_sparsity(bench.model)
     with (
         bench.announcer.stage("evaluate", label) as stage,
         without_units,
@@ -86,7 +88,7 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
         row=variant.row,
         task=task.name,
         asked_sparsity=variant.sparsity,
-        achieved_sparsity=pruned.got.sparsity.model.sparsity if pruned else 0.0,
+        achieved_sparsity=achieved,
         seed=variant.seed,
         asked=cell.asked,
         got=_got(cell, pruned, evaluation, log),

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from harness.asking import BatchedAsker
+from harness.composition import title_of
+from harness.contract import blamed, check_outputs, check_verdict
 from harness.errors import RunError
 from harness.model import Model
 from harness.plugin import Example, Profile, Resizes, Sample, Scores
@@ -98,7 +100,8 @@ def evaluate(
         resume: Append-only log of finished batches; what it holds is not asked again.
 
     Raises:
-        RunError: A score is NaN, or the task returns another number of outputs or scores.
+        RunError: A score is NaN.
+        PartError: The task returns what is no output or score of each item.
     """
     if model.backend is not None:
         model.backend.take_weights()
@@ -112,9 +115,11 @@ def evaluate(
         )
         outputs = task.task.ask(asker, asked, task.profile)
         sizes = log.batch_sizes
-    if len(outputs) != len(asked):
-        raise RunError(f"task {task.name} gave {len(outputs)} outputs for {len(asked)} items")
-    scores = _without_nan(task.task.score(task.examples, outputs, task.profile))
+    with blamed(title_of(task.part)):
+        check_outputs(outputs, len(asked))
+        scores = task.task.score(task.examples, outputs, task.profile)
+        check_verdict(scores, len(asked), task.task.metric)
+    scores = _without_nan(scores)
     items = None if task.task.metric.name in scores.absent else _items(task, scores)
     if items is not None and not items.weights.sum():
         why = f"the weights of its {items.count} items are all 0"
@@ -144,10 +149,6 @@ def _sized(model: Model, profile: Profile) -> AbstractContextManager[None]:
 
 def _items(task: OpenTask, scores: Scores) -> Items:
     metric = task.task.metric
-    if len(scores.per_sample) != len(task.examples):
-        raise RunError(
-            f"task {task.name} gave {len(scores.per_sample)} scores for {len(task.examples)} items"
-        )
     bad = [
         e.sample.id for e, s in zip(task.examples, scores.per_sample, strict=True) if math.isnan(s)
     ]

@@ -12,16 +12,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+from harness.entry import Entry
+from harness.sparsity import SparsityReport
 
 SCHEMA_VERSION = 1
 Options = Mapping[str, bool | int | float | str | None]
-
-
-class Entry(BaseModel):
-    """Base: frozen, strict, and infinities survive JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class PartIdentity(Entry):
@@ -33,7 +30,7 @@ class PartIdentity(Entry):
     version: str
     source: str
     """Hash of the file that defines it."""
-    options: Options = {}
+    options: Options = Field(default_factory=dict)
 
 
 class CalibrationIdentity(Entry):
@@ -82,29 +79,6 @@ class PruneAsked(Entry):
     @property
     def is_retrained(self) -> bool:
         return self.train is not None
-
-
-class GroupSparsity(Entry):
-    """Counts over a stated set of prunable weights."""
-
-    name: str
-    numel: int
-    keep: int
-
-    @property
-    def sparsity(self) -> float:
-        return 1 - self.keep / self.numel
-
-
-class SparsityReport(Entry):
-    """Zeros counted in the live weights, per layer, block, tower and model."""
-
-    model: GroupSparsity
-    towers: tuple[GroupSparsity, ...]
-    blocks: tuple[GroupSparsity, ...]
-    layers: tuple[GroupSparsity, ...]
-    zeros_of_dense: int
-    """Weights that were zero before pruning and stay unmasked: counted apart, not as pruned."""
 
 
 class PruneGot(Entry):
@@ -180,7 +154,7 @@ class ProfileIdentity(Entry):
     version: int
     family: str = ""
     prompt: str = ""
-    generation: Options = {}
+    generation: Options = Field(default_factory=dict)
     window: int | None = None
     image_size: int | None = None
     backend: str = ""
@@ -281,6 +255,7 @@ class EvalRecord(Entry):
     task: str
     asked_sparsity: float
     achieved_sparsity: float
+    """Share of the prunable weights that are zero, counted; of the dense model too."""
     seed: int | None
     asked: EvalAsked
     got: EvalGot

@@ -157,6 +157,7 @@ def board_json(board: Board) -> dict[str, Any]:
                 "pruner": row.name,
                 "sparsity": row.sparsity,
                 "achieved": row.achieved,
+                "masked": row.masked,
                 "seeds": list(row.seeds),
                 "kept": row.retained,
                 "origin": row.origin,
@@ -195,14 +196,15 @@ def print_pruned(record: PruneRecord, folder: Path, *, as_json: bool) -> None:
     report = record.got.sparsity
     groups = [*report.towers, report.model]
     if as_json:
-        content = {group.name: {"numel": group.numel, "keep": group.keep} for group in groups}
+        content = {g.name: {**g.model_dump(), "sparsity": g.sparsity} for g in groups}
         print_json({"folder": str(folder), "record": record.key, "sparsity": content})
         return
     table = Table(title=f"{record.pruner} on {record.model}, saved in {folder}")
-    for head in ("weights", "count", "kept", "sparsity"):
+    for head in ("weights", "count", "masked", "not zero", "sparsity"):
         table.add_column(head, justify="left" if head == "weights" else "right")
     for group in groups:
-        table.add_row(group.name, f"{group.numel:,}", f"{group.keep:,}", f"{group.sparsity:.4f}")
+        counts = (group.numel, group.numel - group.keep, group.nonzero)
+        table.add_row(group.name, *(f"{count:,}" for count in counts), f"{group.sparsity:.4f}")
     stdout().print(table)
 
 
@@ -269,12 +271,15 @@ def _made_of(recipe: Recipe) -> str:
 
 def print_tasks(found: Plugins, *, as_json: bool) -> None:
     """Tasks with metric, default profile and where the data comes from."""
+    from harness.plugin import TaskTags
+    from harness.plugin.needs import names_of
+
     rows = []
     for provider in found.tasks:
-        wanted = getattr(provider.given, "argument", "")
+        wanted = TaskTags.of(provider.given).argument
         task = provider.given(*filter(None, [wanted and "NAME"]))
         names = list(dict.fromkeys(profile.name for profile in task.profiles))
-        needs = list(dict.fromkeys(" + ".join(profile.needs) for profile in task.profiles))
+        needs = list(dict.fromkeys(map(names_of, task.profiles)))
         rows.append(
             (
                 f"{task.name}:NAME" if wanted else task.name,

@@ -81,7 +81,9 @@ class Row:
     name: str
     sparsity: float
     achieved: float | None
-    """Counted over its weights; None = no seed of it could be pruned."""
+    """Zeros counted over its weights; None = no seed of it could be pruned."""
+    masked: float | None
+    """Share of its weights that masks took out; None = dense, or its record is gone."""
     seeds: tuple[int, ...]
     scores: Mapping[Column, Score]
     failures: Mapping[str, str]
@@ -99,16 +101,23 @@ class Row:
 
     @property
     def sparsity_text(self) -> str:
-        """What was achieved; ✗ = nothing was pruned."""
-        if self.is_control:
-            return ""
-        return "✗" if self.achieved is None else f"{self.achieved:.3f}"
+        """The zeros, and what the masks took out where that differs; ✗ = nothing was pruned."""
+        if self.achieved is None:
+            return "✗"
+        zeros = f"{self.achieved:.3f}"
+        return f"{zeros} ({self.masked:.3f} masked)" if self.has_other_zeros else zeros
+
+    @property
+    def has_other_zeros(self) -> bool:
+        """Whether more weights are zero than its masks took out: most were zero before."""
+        zeros, masked = self.achieved, self.masked
+        return zeros is not None and masked is not None and zeros - masked > SPARSITY_TOLERANCE
 
     @property
     def meets_sparsity(self) -> bool:
-        return (
-            self.achieved is not None and abs(self.achieved - self.sparsity) <= SPARSITY_TOLERANCE
-        )
+        """Whether it took out what was asked; zeros that were there before do not count here."""
+        taken = self.achieved if self.masked is None else self.masked
+        return taken is not None and abs(taken - self.sparsity) <= SPARSITY_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from harness.leaderboard.board import Board, Column, Row, Score
 
 BOARD = "model digest edition partial held"
-ROW = "pruner sparsity achieved seeds"
+ROW = "pruner sparsity achieved masked seeds"
 COLUMN = "task profile part source items"
 NUMBER = "metric label main score"
 DOUBT = "spread delta low high p q flips absent"
@@ -31,7 +31,7 @@ def to_csv(board: Board) -> str:
 
 def _lines(row: Row, column: Column, score: Score) -> Iterator[list[object]]:
     place = [
-        *(row.name, row.sparsity, row.achieved, " ".join(map(str, row.seeds))),
+        *(row.name, row.sparsity, row.achieved, row.masked, " ".join(map(str, row.seeds))),
         *(column.task, column.profile, column.part, column.source, column.items),
     ]
     doubt = [score.spread, score.delta, score.low, score.high, score.p, score.q, score.flips]

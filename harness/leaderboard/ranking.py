@@ -163,6 +163,7 @@ def _make_row(
         name=name,
         sparsity=sparsity,
         achieved=fmean(achieved) if achieved else None,
+        masked=fmean(r.got.sparsity.model.masked for r in made.values()) if made else None,
         seeds=tuple(sorted({r.seed for r in records if r.seed is not None})),
         scores={column: _score(found, doubts) for column, found in by_column.items()},
         failures=_reasons(failures),

@@ -10,10 +10,14 @@ from typing import Literal
 
 from harness.errors import DataError
 
-#: What a model has to be able to do; one protocol each, see `harness.plugin.capabilities`.
-Needs = Literal[
-    "generate", "classify", "perplexity", "embed", "match", "judge", "rank", "language-model"
-]
+#: What a model has to be able to do: the protocol that says so, see `harness.plugin.capabilities`,
+#: or the name of one of the bundled ones.
+Needs = (
+    type
+    | Literal[
+        "generate", "classify", "perplexity", "embed", "match", "judge", "rank", "language-model"
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,7 @@ class Profile:
     name: str
     version: int = 1
     needs: tuple[Needs, ...] = ("generate",)
-    """All that a model must be able to do."""
+    """All that a model must be able to do; a protocol of the task's own is as good as a name."""
     family: str = ""
     """Model family that is asked this way; empty = any that has no profile of its own."""
     prompt: str = ""

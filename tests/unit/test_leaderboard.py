@@ -17,16 +17,15 @@ from harness.record import (
     EvalGot,
     EvalRecord,
     FailureRecord,
-    GroupSparsity,
     Held,
     PartIdentity,
     ProfileIdentity,
     PruneAsked,
     PruneGot,
     PruneRecord,
-    SparsityReport,
     TrainIdentity,
 )
+from harness.sparsity import GroupSparsity, SparsityReport
 
 HELD = Held(device="cpu", dtype="float32", attention="sdpa")
 
