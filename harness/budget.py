@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from harness.errors import InfeasibleError, PartError
-from harness.plugin import BudgetAllocator, LayerInfo, Pattern, ScoreTable, Target
+from harness.contract import check_budget
+from harness.errors import InfeasibleError
+from harness.plugin import AllocatorTags, BudgetAllocator, LayerInfo, Pattern, ScoreTable, Target
 
 
 @dataclass(frozen=True)
@@ -91,22 +92,8 @@ def allocate(
         PartError: The budget misses a layer or leaves [min_keep, numel], [0, numel] for one that
             is not exact; or the budget of an exact one misses the total.
     """
-    exact = bool(getattr(allocator, "exact", True))
-    keep = dict(allocator.allocate(scores, layers, target))
-    for layer in layers:
-        count = keep.get(layer.name)
-        least = target.min_keep[layer.name] if exact else 0
-        if count is None or count != int(count) or not least <= count <= layer.numel:
-            raise PartError(
-                f"{allocator.name} gives {layer.name} {count} weights; "
-                f"an integer in [{least}, {layer.numel}] is needed"
-            )
-    budget = Budget({layer.name: int(keep[layer.name]) for layer in layers})
-    if exact and budget.total != target.keep:
-        raise PartError(
-            f"{allocator.name} keeps {budget.total} weights in all, the target is {target.keep}"
-        )
-    return budget
+    answer = allocator.allocate(scores, layers, target)
+    return Budget(check_budget(answer, layers, target, AllocatorTags.of(allocator)))
 
 
 def describe(layers: Sequence[LayerInfo], budget: Budget) -> str:

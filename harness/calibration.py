@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from harness.composition import instantiate
+from harness.contract import blamed, check_drawn, check_pool
 from harness.errors import InputError
 from harness.model import Model
 from harness.plugin import Batch, Perplexity, Sample, SamplePool
@@ -75,7 +76,8 @@ def draw_calibration(
     name, pool = read_source(spec, own, "calibration", model, plugins, cache)
     order = list(range(pool.size))
     random.Random(f"calibration {seed}").shuffle(order)
-    drawn = list(islice(pool.draw(order), spec.samples))
+    with blamed(f"calibration source {name}"):
+        drawn = list(islice(check_drawn(pool.draw(order)), spec.samples))
     if len(drawn) < spec.samples:
         raise InputError(
             f"calibration source {name} holds {len(drawn)} samples, {spec.samples} are asked for"
@@ -102,10 +104,11 @@ def read_source(
             f"model {model.spec.name} has no {what} source of its own; "
             f"say --{what} SOURCE[=PATH] with one of {sources}"
         )
-    source = instantiate(plugins.calibration_sources.get(name), spec.options)
+    provider = plugins.calibration_sources.get(name)
+    source = instantiate(provider, spec.options)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
-    samples = source.samples(spec.path, cache, encode)
-    pool = samples if isinstance(samples, SamplePool) else SamplePool.of(samples)
+    with blamed(f"calibration source {name} of {provider.origin}"):
+        pool = check_pool(source.samples(spec.path, cache, encode))
     if spec.subset is None:
         return name, pool
     return name, pool.take(subset_indices(pool.ids, pool.strata, spec.subset))

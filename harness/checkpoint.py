@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from harness.atomic import new_folder, write_atomically
 from harness.budget import make_target
 from harness.digests import tensor_digests
+from harness.entry import Entry
 from harness.errors import CheckpointError, InputError, VerificationError
 from harness.masks import Masks, masks_digest, verify
 from harness.model import Model, load_model
@@ -28,7 +29,7 @@ from harness.patch import open_patch, packed
 from harness.plugin import Pattern
 from harness.plugin.manager import Plugins
 from harness.plugin.shapes import write_shapes
-from harness.record import Entry, PruneRecord, hash_of
+from harness.record import PruneRecord, hash_of
 from harness.spec import ModelSpec
 from harness.store import encode, read_record
 from harness.structure import shrunken, structure_of
@@ -246,22 +247,27 @@ def _check_counts(folder: Path, manifest: Manifest, model: Model) -> None:
     masks, where = masks_of(folder, model), folder / MANIFEST
     if masks_digest(masks) != got.masks:
         raise CheckpointError(f"{folder}: the masks are not those that {MANIFEST} was written for")
-    pattern = Pattern(*map(int, asked.pattern.split(":"))) if asked.pattern else None
+    pattern = Pattern.parse(asked.pattern) if asked.pattern else None
     target = make_target(model.layers, asked.sparsity, None, pattern).keep
     if got.target_keep != target:
         raise CheckpointError(
             f"{where}: target_keep is {got.target_keep}, "
             f"at sparsity {asked.sparsity:g} it is {target}"
         )
-    zeros = got.sparsity.zeros_of_dense
     try:
-        report = verify(model, masks, got.budget, zeros, exact=manifest.meets_budget)
+        report = verify(model, masks, got.budget, pattern, exact=manifest.meets_budget)
     except VerificationError as error:
         raise CheckpointError(f"{folder}: {error}") from None
-    if report != got.sparsity:
+    if report.by_masks != got.sparsity.by_masks:
         raise CheckpointError(
             f"{where}: got.sparsity is not what the masks keep, {report.model.keep} of "
             f"{report.model.numel} weights in all"
+        )
+    is_counted = got.sparsity.model.zeros is not None
+    if is_counted and model.spec.dtype == asked.held.dtype and report != got.sparsity:
+        raise CheckpointError(
+            f"{where}: got.sparsity is not what was counted, {report.model.zeros} of "
+            f"{report.model.numel} weights are zero in all"
         )
 
 

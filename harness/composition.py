@@ -9,22 +9,36 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.contract import blamed
 from harness.errors import InputError, UnknownNameError
 from harness.plugin import (
+    AllocatorTags,
     BudgetAllocator,
+    EstimatorTags,
     Fingerprinted,
     LocalPruner,
+    PrunerTags,
     Recipe,
     ScoreEstimator,
     Searcher,
+    SearcherTags,
+    Statistic,
 )
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
+from harness.plugin.tags import Tags
 from harness.record import PartIdentity
 from harness.spec import PrunerSpec, Setting, explain
 
 T = TypeVar("T")
 Kind = Literal["score", "budget", "local", "search", "task"]
+#: How each kind says what it is like.
+TAGS: Mapping[str, type[Tags]] = {
+    "score": EstimatorTags,
+    "budget": AllocatorTags,
+    "local": PrunerTags,
+    "search": SearcherTags,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +62,45 @@ class Composition:
     @property
     def exact(self) -> bool:
         """Whether the budget is met to the weight."""
-        parts = (self.allocator, *self.pruners)
-        return self.searcher is None and all(getattr(part, "exact", True) for part in parts)
+        allocates = self.allocator is None or AllocatorTags.of(self.allocator).exact
+        return self.searcher is None and allocates and all(tags.exact for tags in self.local_tags)
+
+    @property
+    def estimator_tags(self) -> EstimatorTags | None:
+        return EstimatorTags.of(self.estimator) if self.estimator else None
+
+    @property
+    def local_tags(self) -> list[PrunerTags]:
+        """Of each pruner of the chain."""
+        return [PrunerTags.of(pruner) for pruner in self.pruners]
+
+    @property
+    def statistics(self) -> frozenset[Statistic]:
+        """What any pruner of the chain reads."""
+        return frozenset().union(*(tags.statistics for tags in self.local_tags))
 
     @property
     def needs_calibration(self) -> bool:
-        estimates = self.estimator is not None and not is_data_free(self.estimator)
-        return estimates or any(pruner.statistics for pruner in self.pruners)
+        estimator = self.estimator_tags
+        return bool(self.statistics) or (estimator is not None and not estimator.data_free)
 
     @property
     def is_seeded(self) -> bool:
         """Whether the seed can change the outcome."""
-        parts = [self.estimator, *self.pruners, self.searcher]
-        return self.needs_calibration or any(not is_data_free(p) for p in parts if p is not None)
+        searcher = SearcherTags.of(self.searcher) if self.searcher else None
+        parts = [self.estimator_tags, *self.local_tags, searcher]
+        return self.needs_calibration or any(not tags.data_free for tags in parts if tags)
 
     @property
     def changes_weights(self) -> bool:
         """Whether weights that stay get other values, as far as the parts say."""
-        parts = (self.estimator, *self.pruners)
-        return self.searcher is not None or any(map(changes_weights, parts))
+        parts = (self.estimator_tags, *self.local_tags)
+        return self.searcher is not None or any(tags.changes_weights for tags in parts if tags)
+
+    def title(self, kind: Kind, name: str) -> str:
+        """What a part is called in errors about it: its kind, name, distribution and version."""
+        found = (i for i in self.parts if (i.kind, i.name) == (kind, name))
+        return next(map(title_of, found), f"{TAGS[kind].KIND} {name}")
 
     def cap(self, sparsity: float) -> float | None:
         """p_max at that target: the one asked for, or the target plus the recipe's headroom."""
@@ -75,14 +109,10 @@ class Composition:
         return min(1.0, sparsity + self.headroom)
 
 
-def is_data_free(part: object) -> bool:
-    """Whether a part looks at the weights alone (attribute ``data_free``, False by default)."""
-    return bool(getattr(part, "data_free", False))
-
-
-def changes_weights(part: object) -> bool:
-    """Whether a part gives weights that stay other values (``changes_weights``)."""
-    return bool(getattr(part, "changes_weights", False))
+def title_of(part: PartIdentity) -> str:
+    """``local pruner snr of harness-snr 0.1``."""
+    kind = TAGS[part.kind].KIND if part.kind in TAGS else part.kind
+    return f"{kind} {part.name} of {part.distribution} {part.version}"
 
 
 def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Composition:
@@ -94,6 +124,7 @@ def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Co
     Raises:
         UnknownNameError: No such recipe, part or option; near matches are listed.
         InputError: A setting of the wrong type, or a refiner without a mask to refine.
+        PartError: What a part says of itself cannot be.
     """
     recipe = plugins.recipes.get(spec.recipe).given if spec.recipe else _empty_recipe()
     score = spec.score or recipe.score
@@ -109,6 +140,8 @@ def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Co
         used.update(f"{kind}.{option}" for option in options)
         part = instantiate(provider, options)
         parts.append(identify_part(kind, provider, part))
+        with blamed(title_of(parts[-1])):
+            TAGS[kind].of(part)
         return part
 
     estimator = build("score", score, plugins.score_estimators) if score and local else None
@@ -116,7 +149,7 @@ def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Co
     allocator = build("budget", budget, plugins.budget_allocators) if local else None
     pruners = tuple(build("local", name, plugins.local_pruners) for name in local)
     searcher = build("search", search, plugins.searchers) if search else None
-    if pruners and getattr(pruners[0], "refines", False):
+    if pruners and PrunerTags.of(pruners[0]).refines:
         raise InputError(f"local={local[0]} refines a mask; chain it: local=wanda+{local[0]}")
     _refuse_unused(settings, used, [estimator, allocator, searcher, *pruners])
     return Composition(

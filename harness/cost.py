@@ -18,7 +18,15 @@ from harness.record import Circumstances, Commit
 from harness.spec import RunSpec
 from harness.versions import library_versions
 
-REPORTED = ("harness", "torch", "transformers", "tokenizers", "numpy", "pillow", "pycocoevalcap")
+REPORTED = (
+    "pruning-harness",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "pillow",
+    "pycocoevalcap",
+)
 SECRET_WORDS = ("token", "secret", "password", "key")
 
 

@@ -65,7 +65,7 @@ class DataError(InputError):
 
 
 class AbsentError(InputError):
-    """What a task needs is not installed here; a run evaluates the others and says why."""
+    """What a task needs is not here, installed or able; a run evaluates the others and says why."""
 
 
 class CheckpointError(InputError):

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.contract import blamed, check_loaded
 from harness.errors import CheckpointError, InputError, UnknownNameError
 from harness.plugin import (
     Answering,
@@ -237,7 +238,8 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == OWN):
         family = provider.given()
         if family.matches(config):
-            loaded = family.load(folder, spec)
+            with blamed(f"model family {provider.name} of {provider.origin}"):
+                loaded = check_loaded(family.load(folder, spec))
             return Model(
                 spec=spec,
                 family=provider.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,17 +11,18 @@ from harness.atomic import write_atomically
 from harness.bench import Bench, RunningStage, short_key
 from harness.budget import Budget, allocate, describe
 from harness.calibration import CalibrationSet
-from harness.composition import changes_weights
+from harness.contract import blamed, check_units
 from harness.cost import Cost
-from harness.errors import RunError
+from harness.errors import PartError, RunError
 from harness.grid import Variant
-from harness.masks import masks_digest, verify
+from harness.masks import Masks, masks_digest, verify
 from harness.model import weights_digest
-from harness.patch import apply_patch, write_patch
-from harness.plugin import Shrinks, Target, Training
+from harness.patch import apply_patch, open_patch, write_patch
+from harness.plugin import AllocatorTags, Shrinks, Target, Training
 from harness.pruning import Fine, Pruned, prune
 from harness.record import PruneAsked, PruneGot, PruneRecord, key_of
 from harness.scoring import ScoreSet, score
+from harness.sparsity import SparsityReport
 from harness.training import TrainingSession, fine_tune, training_session
 
 
@@ -73,6 +75,8 @@ def ensure_pruned(cell: PruneCell) -> PruneRecord:
     bench = cell.bench
     filed = bench.store.find_prune(cell.key)
     if filed is not None and apply_patch(cell.patch, bench.model, filed.got):
+        with open_patch(cell.patch, bench.model) as patch:
+            _verify(cell, patch.masks, filed.got.budget)
         return filed
     record, pruned = _prune(cell)
     write_patch(cell.patch, bench.model, pruned)
@@ -95,9 +99,7 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
     if cell.variant.finetune:
         _fine_tune(cell, pruned, cell.variant.finetune, cost)
     with bench.announcer.stage("verify", label), cost.measure("verify"):
-        report = verify(
-            model, pruned.masks, budget.keep, pruned.zeros_of_dense, exact=composition.exact
-        )
+        report = _verify(cell, pruned.masks, budget.keep)
     got = PruneGot(
         target_keep=cell.variant.target(model).keep,
         sparsity=report,
@@ -120,6 +122,11 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
     return record, pruned
 
 
+def _verify(cell: PruneCell, masks: Masks, budget: Mapping[str, int]) -> SparsityReport:
+    variant = cell.variant
+    return verify(cell.bench.model, masks, budget, variant.pattern, exact=variant.composition.exact)
+
+
 def _search(cell: PruneCell, cost: Cost) -> tuple[Pruned, Budget]:
     """Let the searcher find the units that stay, take out the others, retrain."""
     bench, searcher, label = cell.bench, cell.variant.composition.searcher, cell.variant.label
@@ -129,23 +136,30 @@ def _search(cell: PruneCell, cost: Cost) -> tuple[Pruned, Budget]:
         cost.measure("search"),
         _training(cell, stage) as session,
     ):
-        structure = session.structure
-        units = searcher.search(session, cell.variant.target(bench.model))
-        structure.check(units, searcher.name)
+        structure, target = session.structure, cell.variant.target(bench.model)
+        with blamed(cell.variant.composition.title("search", searcher.name)):
+            units = searcher.search(session, target)
+            check_units(units, structure.groups)
+            masks = structure.masks(units)
+            _refuse_too_many(masks, target)
         session.drop_gates()
-        masks = structure.masks(units)
         structure.clear(units, masks)
         fine_tune(session, searcher.retraining, masks)
     pruned = Pruned(
         masks=masks,
-        zeros_of_dense=sum(
-            int(((bench.model.weight(i) == 0).cpu() & masks[i.name]).sum())
-            for i in bench.model.layers
-        ),
         units={name: int(stays.sum()) for name, stays in units.items()},
         trained_on=tuple(sorted(session.seen)),
     )
     return pruned, Budget({name: int(keep.sum()) for name, keep in masks.items()})
+
+
+def _refuse_too_many(masks: Masks, target: Target) -> None:
+    kept = sum(int(keep.sum()) for keep in masks.values())
+    if kept < target.keep:
+        raise PartError(
+            f"takes out {target.numel - kept:,} weights, {target.numel - target.keep:,} are the "
+            f"most at sparsity {target.sparsity:g}"
+        )
 
 
 def _fine_tune(cell: PruneCell, pruned: Pruned, training: Training, cost: Cost) -> None:
@@ -204,17 +218,19 @@ def _allocate(cell: PruneCell, scores: ScoreSet | None, target: Target, cost: Co
     with cell.bench.announcer.stage("allocate", label) as stage, cost.measure("allocate"):
         table = None
         if scores is not None:
-            table = scores.table(model.layers, getattr(allocator, "granularity", "block"))
-        budget = allocate(allocator, table, model.layers, target)
+            table = scores.table(model.layers, AllocatorTags.of(allocator).granularity)
+        with blamed(cell.variant.composition.title("budget", allocator.name)):
+            budget = allocate(allocator, table, model.layers, target)
         stage.detail = describe(model.layers, budget)
     return budget
 
 
 def _scores(cell: PruneCell, cost: Cost, number: int) -> ScoreSet | None:
     """Scores of the estimator, if the composition has one, with what they cost."""
-    if cell.variant.composition.estimator is None:
+    tags = cell.variant.composition.estimator_tags
+    if tags is None:
         return None
-    reusable = number == 1 and not changes_weights(cell.variant.composition.estimator)
+    reusable = number == 1 and not tags.changes_weights
     found = _dense_scores(cell) if reusable else _score(cell)
     cost.add("score", found.seconds, found.peak_memory_bytes)
     return found
@@ -246,7 +262,11 @@ def _score(cell: PruneCell) -> ScoreSet:
     bench, estimator = cell.bench, cell.variant.composition.estimator
     assert estimator is not None
     cost = bench.cost()
-    with bench.announcer.stage("score", estimator.name) as stage, cost.measure("score"):
+    with (
+        bench.announcer.stage("score", estimator.name) as stage,
+        cost.measure("score"),
+        blamed(cell.variant.composition.title("score", estimator.name)),
+    ):
         found = score(bench.model, estimator, cell.calibration, cell.seed, stage.progress)
     return replace(found, seconds=cost.seconds["score"], peak_memory_bytes=cost.peak_memory_bytes)
 

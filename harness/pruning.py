@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from harness.budget import Budget
 from harness.calibration import CalibrationSet
-from harness.composition import Composition, changes_weights
+from harness.composition import Composition
+from harness.contract import blamed, prune_layer
 from harness.errors import PartError
 from harness.heap import trim
 from harness.masks import PackedMasks
 from harness.model import Model
-from harness.plugin import LayerInfo, LayerJob, LayerResult, LocalPruner, Pattern, Statistics
+from harness.plugin import (
+    LayerInfo,
+    LayerJob,
+    LayerResult,
+    LocalPruner,
+    Pattern,
+    PrunerTags,
+    Statistics,
+)
 from harness.session import Progress
 from harness.walk import Rules, TowerWalk
 
@@ -32,7 +42,6 @@ class Pruned:
     updated: set[str] = field(default_factory=set)
     """Layers whose remaining weights may differ from the dense ones."""
     notes: dict[str, dict[str, float]] = field(default_factory=dict)
-    zeros_of_dense: int = 0
     units: dict[str, int] = field(default_factory=dict)
     """Unit group -> units that stay, where structure was pruned."""
     trained_on: tuple[str, ...] = ()
@@ -60,12 +69,13 @@ def prune(
     Statistics of a layer are of the inputs it gets when all blocks before its own are pruned.
 
     Raises:
-        PartError: A pruner returned a wrong shape or a wrong count.
+        PartError: A pruner did what its tags or the job do not allow.
     """
     pruned = Pruned()
-    if changes_weights(fine.composition.estimator):
+    estimator = fine.composition.estimator_tags
+    if estimator is not None and estimator.changes_weights:
         pruned.updated.update(layer.name for layer in model.layers)
-    kinds = frozenset().union(*(pruner.statistics for pruner in fine.composition.pruners))
+    kinds = fine.composition.statistics
     if not kinds:
         for layer in model.layers:
             _prune_layer(model, layer, _no_statistics(layer), fine, pruned)
@@ -73,7 +83,7 @@ def prune(
         return pruned
     assert calibration is not None
     batches = calibration.batches(model, size=BATCH)
-    rules = _rules(fine.composition.pruners)
+    rules = _rules(fine.composition.local_tags)
     for tower in model.towers:
         if not any(layer.tower == tower.name for layer in model.layers):
             continue
@@ -85,10 +95,10 @@ def prune(
     return pruned
 
 
-def _rules(pruners: Sequence[LocalPruner]) -> Rules:
+def _rules(chain: Sequence[PrunerTags]) -> Rules:
     return Rules(
-        counts_padding=any(getattr(i, "counts_padding", False) for i in pruners),
-        replays_first_call=any(getattr(i, "replays_first_call", False) for i in pruners),
+        counts_padding=any(tags.counts_padding for tags in chain),
+        replays_first_call=any(tags.replays_first_call for tags in chain),
     )
 
 
@@ -105,7 +115,7 @@ def _prune_layer(
         fine.composition.pruners,
         LayerJob(
             info=layer,
-            weight=live.to(torch.float32, copy=True),
+            weight=live.to(torch.float32),
             keep_count=fine.budget.keep[layer.name],
             pattern=fine.pattern,
             stats=statistics,
@@ -113,12 +123,17 @@ def _prune_layer(
             keep=_on(live.device, fine.before.get(layer.name)),
             rng=torch.Generator().manual_seed(_layer_seed(fine.seed, layer)),
         ),
+        partial(fine.composition.title, "local"),
     )
     if result.weight is not None:
         live.copy_(result.weight)
         pruned.updated.add(layer.name)
-    pruned.zeros_of_dense += int(((live == 0) & result.keep).sum())
     live.masked_fill_(~result.keep, 0)
+    if result.weight is not None and not bool(torch.isfinite(live).all()):
+        chain = " + ".join(
+            fine.composition.title("local", i.name) for i in fine.composition.pruners
+        )
+        raise PartError(f"{chain} on {layer.name}: its new weights are infinite in {live.dtype}")
     pruned.masks[layer.name] = result.keep.cpu()
     if result.notes:
         pruned.notes[layer.name] = dict(result.notes)
@@ -126,51 +141,30 @@ def _prune_layer(
     trim()
 
 
-def run_chain(pruners: Sequence[LocalPruner], job: LayerJob) -> LayerResult:
+def run_chain(
+    pruners: Sequence[LocalPruner],
+    job: LayerJob,
+    title: Callable[[str], str] = str,
+) -> LayerResult:
     """Each pruner gets the mask and weight of the one before it.
 
+    Args:
+        title: Makes of a pruner's name what it is called in errors about it.
+
     Raises:
-        PartError: A mask or weight of the wrong shape, type or count.
+        PartError: A pruner changed its job, or gave what its tags and the job do not allow.
     """
-    keep, weight = job.keep, job.weight
     notes: dict[str, float] = {}
-    changed = False
+    weight = None
     for pruner in pruners:
-        result = pruner.prune(
-            LayerJob(
-                info=job.info,
-                weight=weight,
-                keep_count=job.keep_count,
-                pattern=job.pattern,
-                stats=job.stats,
-                scores=job.scores,
-                keep=keep,
-                rng=job.rng,
-            )
-        )
-        _check(result, pruner, job)
-        keep = result.keep
-        notes.update(result.notes)
+        with blamed(f"{title(pruner.name)} on {job.info.name}"):
+            result = prune_layer(pruner, job)
+        notes |= {name: float(note) for name, note in result.notes.items()}
         if result.weight is not None:
-            weight, changed = result.weight, True
-    assert keep is not None
-    return LayerResult(keep=keep, weight=weight if changed else None, notes=notes)
-
-
-def _check(result: LayerResult, pruner: LocalPruner, job: LayerJob) -> None:
-    where = f"{pruner.name} on {job.info.name}"
-    if tuple(result.keep.shape) != job.info.shape or result.keep.dtype != torch.bool:
-        raise PartError(
-            f"{where}: keep is {result.keep.dtype} {tuple(result.keep.shape)}, "
-            f"bool {job.info.shape} is needed"
-        )
-    count = int(result.keep.sum())
-    if getattr(pruner, "exact", True) and count != job.keep_count:
-        raise PartError(f"{where}: kept {count} weights, {job.keep_count} are asked for")
-    if result.weight is not None and tuple(result.weight.shape) != job.info.shape:
-        raise PartError(
-            f"{where}: weight is {tuple(result.weight.shape)}, {job.info.shape} is needed"
-        )
+            weight = result.weight.detach()
+        job = replace(job, keep=result.keep, weight=job.weight if weight is None else weight)
+    assert job.keep is not None
+    return LayerResult(keep=job.keep, weight=weight, notes=notes)
 
 
 def _on(device: torch.device, tensor: Tensor | None) -> Tensor | None:

@@ -12,18 +12,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, Field, model_validator
+
+from harness.entry import Entry
+from harness.sparsity import SparsityReport
 
 SCHEMA_VERSION = 1
 EVEN = "uniform"
 """The budget allocator of a recipe that names none."""
 Options = Mapping[str, bool | int | float | str | None]
-
-
-class Entry(BaseModel):
-    """Base: frozen, strict, and infinities survive JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class PartIdentity(Entry):
@@ -35,7 +32,7 @@ class PartIdentity(Entry):
     version: str
     source: str
     """Hash of the file that defines it."""
-    options: Options = {}
+    options: Options = Field(default_factory=dict)
 
 
 class CalibrationIdentity(Entry):
@@ -92,29 +89,6 @@ class PruneAsked(Entry):
         if self.pattern is None or not budgets:
             return None
         return f"{self.pattern} fixes every layer's count: the budget of {budgets[0]} plays no part"
-
-
-class GroupSparsity(Entry):
-    """Counts over a stated set of prunable weights."""
-
-    name: str
-    numel: int
-    keep: int
-
-    @property
-    def sparsity(self) -> float:
-        return 1 - self.keep / self.numel
-
-
-class SparsityReport(Entry):
-    """Zeros counted in the live weights, per layer, block, tower and model."""
-
-    model: GroupSparsity
-    towers: tuple[GroupSparsity, ...]
-    blocks: tuple[GroupSparsity, ...]
-    layers: tuple[GroupSparsity, ...]
-    zeros_of_dense: int
-    """Weights that were zero before pruning and stay unmasked: counted apart, not as pruned."""
 
 
 class PruneGot(Entry):
@@ -190,7 +164,7 @@ class ProfileIdentity(Entry):
     version: int
     family: str = ""
     prompt: str = ""
-    generation: Options = {}
+    generation: Options = Field(default_factory=dict)
     window: int | None = None
     image_size: int | None = None
     backend: str = ""
@@ -234,41 +208,51 @@ class EvalAsked(Entry):
     batch_size: int
 
 
-class Comparison(Entry):
-    """Against the dense model on the very same items, in units of the main score."""
-
-    dense: float
-    delta: float
-    low: float
-    high: float
-    """95 % interval of delta, paired, clustered by image."""
-    p: float
-    worse: int | None
-    better: int | None
-    """Flips: items right before and wrong now, and the other way round; None = not counted."""
-    items: int
-    clusters: int
-
-
 class EvalGot(Entry):
+    """What an evaluation gave; what follows from several records is made with a board."""
+
     metric: str
     unit: str
     higher_is_better: bool
-    score: float
-    low: float
-    high: float
-    """95 % interval of the score itself, clustered by image."""
+    transform: Literal["mean", "exp"] = "mean"
+    scale: float = 1.0
+    """The score is transform(weighted mean of the scores in the log) * scale."""
+    is_correctness: bool = False
+    """Whether a score in the log says how right an answer is; then flips are counted."""
+    score: float | None
+    """None = undefined; `absent` says why under the metric's name."""
+    low: float | None
+    high: float | None
+    """95 % interval of the score itself, clustered by image; None = `absent` says why under
+    ``interval``."""
     metrics: Mapping[str, float] = {}
     breakdown: Mapping[str, float] = {}
     """Label -> score on its items."""
     counts: Mapping[str, int] = {}
     absent: Mapping[str, str] = {}
-    """Metric -> why it is missing."""
+    """Metric, or ``interval`` -> why it is missing."""
     calibration_overlap: int = 0
     """Evaluated items that were calibrated on."""
     samples: str
     """Digest of the per-sample log."""
-    comparison: Comparison | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old(cls, content: Any) -> Any:
+        """Drop the comparison that old records hold, and tell what it told of the metric.
+
+        How their score is made of the log is a guess: a board tries it before it compares.
+        """
+        if not isinstance(content, dict) or "comparison" not in content:
+            return content
+        old = dict(content)
+        flips = (old.pop("comparison") or {}).get("worse")
+        told = {
+            "transform": "exp" if "perplexity" in old.get("metric", "") else "mean",
+            "scale": 100.0 if old.get("unit") == "%" else 1.0,
+            "is_correctness": flips is not None,
+        }
+        return told | old
 
 
 class EvalRecord(Entry):
@@ -281,6 +265,7 @@ class EvalRecord(Entry):
     task: str
     asked_sparsity: float
     achieved_sparsity: float
+    """Share of the prunable weights that are zero, counted; of the dense model too."""
     seed: int | None
     asked: EvalAsked
     got: EvalGot

@@ -11,10 +11,10 @@ import numpy as np
 from torch import Tensor
 
 from harness.calibration import CalibrationSet
-from harness.composition import changes_weights
-from harness.errors import InputError, PartError
+from harness.contract import check_scores, own_granularity
+from harness.errors import InputError
 from harness.model import Model, group_layers
-from harness.plugin import Granularity, Group, LayerInfo, ScoreEstimator
+from harness.plugin import EstimatorTags, Granularity, Group, LayerInfo, ScoreEstimator
 from harness.session import Progress, Session, left_as_found, state_restored
 
 
@@ -49,7 +49,7 @@ class ScoreSet:
                 f"scores per {self.granularity} cannot make a budget per {granularity}"
             )
         groups = group_layers(layers, granularity)
-        own = _own_granularity(self.granularity)
+        own = own_granularity(self.granularity)
         totals = {}
         for group in groups:
             parts = dict.fromkeys(layer.group(own) for layer in group.layers)
@@ -118,46 +118,18 @@ def score(
 
     Raises:
         PartError: A score is missing, of the wrong shape, NaN or infinite, or one per layer or
-            group is negative.
-        RunError: The estimator left a weight changed and did not say so.
+            group is negative; or the estimator left a weight changed and did not say so.
     """
     session = Session(model, calibration, seed, progress)
-    layers = {layer.name: layer for layer in model.layers}
-    own = _own_granularity(estimator.granularity)
-    names = [group.name for group in group_layers(model.layers, own)]
+    tags = EstimatorTags.of(estimator)
     values: dict[str, float] = {}
     weights: dict[str, Tensor] = {}
-    may_change = changes_weights(estimator)
-    with state_restored(model) if may_change else left_as_found(model, estimator.name):
-        for name, scores in estimator.score(session):
-            if name not in names:
-                raise PartError(f"{estimator.name} scored {name!r}, which is no {own}")
-            if estimator.granularity == "weight":
-                weights[name] = _checked_weights(scores, layers[name], estimator.name)
-                values[name] = float(weights[name].double().sum())
+    with state_restored(model) if tags.changes_weights else left_as_found(model):
+        for name, scores in check_scores(estimator, session):
+            if isinstance(scores, Tensor):
+                weights[name] = scores
+                values[name] = float(scores.double().sum())
             else:
-                values[name] = float(scores)
-                if values[name] < 0:
-                    raise PartError(
-                        f"{estimator.name} scored {name} {values[name]}; a {own}'s scores are >= 0"
-                    )
-            if not math.isfinite(values[name]):
-                raise PartError(f"{estimator.name} scored {name} {values[name]}; that is no number")
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise PartError(f"{estimator.name} left out {len(missing)} scores, first {missing[0]}")
-    return ScoreSet(estimator.granularity, {name: values[name] for name in names}, weights)
-
-
-def _own_granularity(granularity: Granularity) -> Granularity:
-    """Weight scores are summed up per layer at once."""
-    return "layer" if granularity == "weight" else granularity
-
-
-def _checked_weights(scores: Tensor | float, layer: LayerInfo, estimator: str) -> Tensor:
-    if not isinstance(scores, Tensor) or tuple(scores.shape) != layer.shape:
-        shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise PartError(
-            f"{estimator} scored {layer.name} with {shape}; a score per weight is {layer.shape}"
-        )
-    return scores.detach().float().cpu()
+                values[name] = scores
+    names = [group.name for group in group_layers(model.layers, own_granularity(tags.granularity))]
+    return ScoreSet(tags.granularity, {name: values[name] for name in names}, weights)

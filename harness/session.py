@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from harness.backward import gradients
 from harness.calibration import CalibrationSet
-from harness.errors import RunError
+from harness.errors import PartError
 from harness.model import Model, weights_digest
-from harness.plugin import Batch, LayerInfo, Statistic, Statistics
+from harness.plugin import Batch, LayerInfo, Statistic, Statistics, check_statistics
 from harness.walk import TowerWalk
 
 Progress = Callable[[int, int, str], None]
@@ -46,7 +46,7 @@ class Session:
 
     def batches(self, samples: int | None = None, *, size: int = 1) -> Sequence[Batch]:
         if self._calibration is None:
-            raise RunError("an estimator that is data_free asked for calibration batches")
+            raise PartError("is data_free and asked for calibration batches")
         return self._calibration.batches(self._model, samples, size=size)
 
     def weight(self, layer: LayerInfo) -> Tensor:
@@ -75,6 +75,7 @@ class Session:
         return gradients(self._model, batch)
 
     def statistics(self, kinds: AbstractSet[Statistic]) -> Iterator[tuple[LayerInfo, Statistics]]:
+        check_statistics(kinds)
         batches = self.batches(size=STATISTICS_BATCH)
         for tower in self._model.towers:
             if any(layer.tower == tower.name for layer in self.layers):
@@ -135,13 +136,20 @@ def _standing_in(blocks: Sequence[nn.Module], outputs: Sequence[Any]) -> Iterato
 
 
 @contextmanager
-def left_as_found(model: Model, who: str) -> Iterator[None]:
-    """Modes, requires_grad and RNG state are put back; changed weights are an error."""
+def left_as_found(model: Model) -> Iterator[None]:
+    """Modes, requires_grad and RNG state are put back; changed weights are an error.
+
+    Raises:
+        PartError: A weight, or any other tensor of the model, is not what it was.
+    """
     before = weights_digest(model.loaded.module)
     with state_restored(model):
         yield
     if weights_digest(model.loaded.module) != before:
-        raise RunError(f"{who} left the model's weights changed; use session.perturbed")
+        raise PartError(
+            "left the model's weights changed; use session.perturbed, "
+            "or write changes_weights = True on its class"
+        )
 
 
 @contextmanager

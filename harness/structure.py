@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.errors import InputError, PartError
+from harness.errors import InputError
 from harness.masks import Masks
 from harness.model import Model
 from harness.plugin import Shrinks, Structured, UnitGroup
@@ -37,25 +37,6 @@ class Structure:
         rows = sum(index.shape[1] * shapes[name][1] for name, index in group.rows.items())
         columns = sum(index.shape[1] * shapes[name][0] for name, index in group.columns.items())
         return rows + columns
-
-    def check(self, units: Units, who: str) -> None:
-        """Compare what a searcher found with the model's groups.
-
-        Raises:
-            PartError: A group is missing or unknown, is not bool (units,), or keeps no unit.
-        """
-        if units.keys() != {group.name for group in self.groups}:
-            odd = sorted(units.keys() ^ {group.name for group in self.groups})
-            raise PartError(f"{who} left out or made up {len(odd)} unit groups, first {odd[0]}")
-        for group in self.groups:
-            found = units[group.name]
-            if found.dtype != torch.bool or tuple(found.shape) != (group.units,):
-                raise PartError(
-                    f"{who} on {group.name}: units are {found.dtype} {tuple(found.shape)}, "
-                    f"bool ({group.units},) is needed"
-                )
-            if not bool(found.any()):
-                raise PartError(f"{who} on {group.name}: no unit stays, one has to")
 
     def masks(self, units: Units) -> dict[str, Tensor]:
         """Layer -> keep (out, in), in the dense shape; layers without units stay whole."""

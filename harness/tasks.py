@@ -5,53 +5,36 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.composition import identify_part
+from harness.contract import blamed
 from harness.data.folders import locate, miscounts
 from harness.data.images import missing_images
 from harness.errors import AbsentError, DataError, InputError, UnknownNameError
 from harness.model import Model
 from harness.plugin import (
     BringsData,
-    Classifies,
     EditionInfo,
-    Embeds,
     Example,
     Generates,
-    Judges,
-    LanguageModel,
     Manifest,
-    Matches,
-    Needs,
     Perplexity,
     Profile,
-    Ranks,
     Resizes,
     Task,
+    TaskTags,
     Varies,
 )
 from harness.plugin.manager import Plugins
+from harness.plugin.needs import capability, lacks
 from harness.plugin.registry import Provider
 from harness.record import DataIdentity, PartIdentity, ProfileIdentity
 from harness.spec import DataSpec, TaskSpec
 from harness.subsets import ids_digest, subset_indices
-
-CAPABILITIES: Mapping[Needs, type] = {
-    "generate": Generates,
-    "classify": Classifies,
-    "perplexity": Perplexity,
-    "embed": Embeds,
-    "match": Matches,
-    "judge": Judges,
-    "rank": Ranks,
-    "language-model": LanguageModel,
-}
-#: Needs that do not read as what a model can do.
-WORDS: Mapping[Needs, str] = {"language-model": "serve as a language model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +57,10 @@ class OpenTask:
         return self.spec.name
 
     @property
-    def has_images(self) -> bool:
-        return any(example.sample.image is not None for example in self.examples)
+    def can_be_blind(self) -> bool:
+        """Whether every image has another in whose place it can be shown."""
+        shown = {(e.sample.image, e.sample.second_image) for e in self.examples}
+        return len(shown - {(None, None)}) > 1
 
 
 def check_names(specs: Sequence[TaskSpec], data: DataSpec, plugins: Plugins) -> None:
@@ -100,11 +85,17 @@ def find_task(name: str, plugins: Plugins) -> tuple[Provider[type[Task]], Task]:
     """
     base, _, argument = name.partition(":")
     provider = plugins.tasks.get(base)
-    wanted = getattr(provider.given, "argument", "")
+    with blamed(_title(provider)):
+        wanted = TaskTags.of(provider.given).argument
     if bool(wanted) != bool(argument):
         hint = f"say {base}:NAME, the {wanted}" if wanted else f"say {base}"
         raise InputError(f"task {name!r}: {hint}")
     return provider, provider.given(*filter(None, [argument]))
+
+
+def _title(provider: Provider[type[Task]]) -> str:
+    origin = provider.origin
+    return f"task {provider.name} of {origin.distribution} {origin.version}"
 
 
 def _refuse_unknown_profile(task: Task, name: str | None) -> None:
@@ -123,7 +114,8 @@ def open_task(
         DataError: The folder or something in it is missing; it says where to get it.
     """
     provider, task = find_task(spec.name, plugins)
-    profile, profile_identity = _settle_profile(task, spec, model)
+    with blamed(_title(provider)):
+        profile, profile_identity = _settle_profile(task, spec, model)
     edition = find_edition(task, spec.name, data, cache, model, plugins)
     encode = model.answers.encode if isinstance(model.answers, Perplexity) else None
     examples = list(task.examples(edition.path, profile, encode))
@@ -152,7 +144,7 @@ def open_task(
 def open_tasks(
     specs: Sequence[TaskSpec], data: DataSpec, cache: Path, model: Model, plugins: Plugins
 ) -> tuple[list[OpenTask], list[str]]:
-    """Open every task once; also why some are absent, as what they need is not installed.
+    """Open every task once; also why some are absent, as what they need is not here.
 
     Raises:
         InputError: One message with all that keeps tasks from being opened.
@@ -183,15 +175,15 @@ def choose_profile(task: Task, name: str | None, model: Model) -> Profile:
 
     Raises:
         UnknownNameError: There is no profile of that name.
-        InputError: The model cannot do what it needs.
+        AbsentError: The model cannot do what it needs.
     """
     _refuse_unknown_profile(task, name)
     named = [p for p in task.profiles if name in (None, p.name) and p.family in ("", model.family)]
     able = [profile for profile in named if not _lacks(model, profile)]
     if not able:
-        lacks = [_lacks(model, profile) for profile in named] or [["be of another family"]]
-        ways = ", or ".join(dict.fromkeys(" and ".join(lack) for lack in lacks))
-        raise InputError(
+        missing = [_lacks(model, profile) for profile in named] or [["be of another family"]]
+        ways = ", or ".join(dict.fromkeys(" and ".join(lack) for lack in missing))
+        raise AbsentError(
             f"task {task.name} needs a model that can {ways}; "
             f"{model.spec.name} is of family {model.family}"
         )
@@ -200,15 +192,14 @@ def choose_profile(task: Task, name: str | None, model: Model) -> Profile:
 
 def _lacks(model: Model, profile: Profile) -> list[str]:
     """What the profile needs and the model cannot do."""
-    missing = [n for n in profile.needs if not isinstance(model.answers, CAPABILITIES[n])]
-    lacks = [WORDS.get(need, need) for need in missing]
+    missing = [lack for need in profile.needs if (lack := lacks(model.answers, need))]
     size = profile.image_size
     if size is not None and not isinstance(model.answers, Resizes):
-        return [*lacks, f"take images of {size} pixels"]
+        return [*missing, f"take images of {size} pixels"]
     answers, window = model.answers, profile.window
     if window is not None and isinstance(answers, Perplexity) and window > answers.context:
-        return [*lacks, f"read {window} tokens at once"]
-    return lacks
+        return [*missing, f"read {window} tokens at once"]
+    return missing
 
 
 def _settle_profile(task: Task, spec: TaskSpec, model: Model) -> tuple[Profile, ProfileIdentity]:
@@ -225,7 +216,7 @@ def _settle_profile(task: Task, spec: TaskSpec, model: Model) -> tuple[Profile, 
     settled = dataclasses.replace(profile, **changes)
     if _lacks(model, settled):
         raise InputError(f"{model.spec.name} cannot {' and '.join(_lacks(model, settled))}")
-    generates = "generate" in settled.needs
+    generates = Generates in map(capability, settled.needs)
     return settled, ProfileIdentity(
         name=profile.name,
         version=profile.version,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.calibration import INPUT_DIGITS, read_source
+from harness.contract import blamed, check_drawn
 from harness.errors import InputError, RunError
 from harness.masks import Masks
 from harness.model import Model, out_in
@@ -84,7 +85,8 @@ def open_train_stream(spec: SourceSpec, model: Model, plugins: Plugins, cache: P
         raise InputError(f"training needs --dtype float32, not {model.spec.dtype}")
     own = getattr(model.bundled.given, "train", None) if model.bundled else None
     name, pool = read_source(spec, own, "train", model, plugins, cache)
-    return TrainStream(name, list(pool.draw(range(pool.size))))
+    with blamed(f"train source {name}"):
+        return TrainStream(name, list(check_drawn(pool.draw(range(pool.size)))))
 
 
 class TrainingSession:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -160,6 +160,7 @@ def board_json(board: Board) -> dict[str, Any]:
                 "pruner": row.name,
                 "sparsity": row.sparsity,
                 "achieved": row.achieved,
+                "masked": row.masked,
                 "seeds": list(row.seeds),
                 "kept": row.retained,
                 "origin": row.origin,
@@ -199,14 +200,15 @@ def print_pruned(record: PruneRecord, folder: Path, *, as_json: bool) -> None:
     report = record.got.sparsity
     groups = [*report.towers, report.model]
     if as_json:
-        content = {group.name: {"numel": group.numel, "keep": group.keep} for group in groups}
+        content = {g.name: {**g.model_dump(), "sparsity": g.sparsity} for g in groups}
         print_json({"folder": str(folder), "record": record.key, "sparsity": content})
         return
     table = Table(title=f"{record.pruner} on {record.model}, saved in {folder}")
-    for head in ("weights", "count", "kept", "sparsity"):
+    for head in ("weights", "count", "masked", "not zero", "sparsity"):
         table.add_column(head, justify="left" if head == "weights" else "right")
     for group in groups:
-        table.add_row(group.name, f"{group.numel:,}", f"{group.keep:,}", f"{group.sparsity:.4f}")
+        counts = (group.numel, group.numel - group.keep, group.nonzero)
+        table.add_row(group.name, *(f"{count:,}" for count in counts), f"{group.sparsity:.4f}")
     stdout().print(table)
 
 
@@ -273,12 +275,15 @@ def _made_of(recipe: Recipe) -> str:
 
 def print_tasks(found: Plugins, *, as_json: bool) -> None:
     """Tasks with metric, default profile and where the data comes from."""
+    from harness.plugin import TaskTags
+    from harness.plugin.needs import names_of
+
     rows = []
     for provider in found.tasks:
-        wanted = getattr(provider.given, "argument", "")
+        wanted = TaskTags.of(provider.given).argument
         task = provider.given(*filter(None, [wanted and "NAME"]))
         names = list(dict.fromkeys(profile.name for profile in task.profiles))
-        needs = list(dict.fromkeys(" + ".join(profile.needs) for profile in task.profiles))
+        needs = list(dict.fromkeys(map(names_of, task.profiles)))
         rows.append(
             (
                 f"{task.name}:NAME" if wanted else task.name,
@@ -308,7 +313,7 @@ def print_audits(audits: Sequence[BatchAudit], *, as_json: bool) -> None:
         table.add_row(
             f"{audit.task}/{audit.profile}",
             str(audit.batch_size),
-            f"{audit.score:.4g}",
+            "–" if audit.score is None else f"{audit.score:.4g}",
             f"{len(audit.different)} of {audit.items}",
             escape(", ".join(audit.different[:3])),
         )
@@ -316,4 +321,6 @@ def print_audits(audits: Sequence[BatchAudit], *, as_json: bool) -> None:
 
 
 def print_json(content: Any) -> None:
-    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    """Strict JSON: infinities become words, as in records."""
+    text = to_json(content, indent=1, inf_nan_mode="strings").decode()
+    sys.stdout.write(text + "\n")

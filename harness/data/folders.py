@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from harness.contract import blamed, check_edition
 from harness.errors import InputError
 from harness.plugin import EditionInfo, Layout, Manifest, OfficialFile
 from harness.plugin.manager import Plugins
@@ -31,7 +32,9 @@ def locate(task: str, data: DataSpec, edition: str, cache: Path, plugins: Plugin
     if data.root is not None:
         return EditionInfo(path=data.root / base, label="folder")
     name = data.edition or edition
-    found = plugins.editions.get(name).given().provide(base, cache)
+    provider = plugins.editions.get(name)
+    with blamed(f"edition {name} of {provider.origin}"):
+        found = check_edition(provider.given().provide(base, cache))
     if found is None:
         raise InputError(
             f"edition {name} has no task {base}; give its folder with --data {base}=DIR"

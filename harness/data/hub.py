@@ -170,7 +170,7 @@ def _parquet(path: Path) -> Any:
         from pyarrow import ArrowInvalid
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise InputError("hub copies need pyarrow: pip install 'harness[data]'") from None
+        raise InputError("hub copies need pyarrow: pip install 'pruning-harness[data]'") from None
     try:
         return ParquetFile(path)
     except ArrowInvalid as error:

@@ -50,7 +50,8 @@ def column_name(task: str, profile: str, part: str) -> str:
 class Score:
     """One row on one column, over all its seeds."""
 
-    value: float
+    value: float | None
+    """None = undefined for a seed or more; `absent` says why."""
     spread: float | None
     """Standard deviation over seeds, with two or more."""
     delta: float | None = None
@@ -70,7 +71,7 @@ class Score:
     breakdown: Mapping[str, float] = field(default_factory=dict)
     """Label (answer type, domain …) -> score on its items."""
     absent: Mapping[str, str] = field(default_factory=dict)
-    """Metric -> why it is missing."""
+    """Metric, ``interval``, ``delta`` or ``interval of delta`` -> why it is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,9 @@ class Row:
     name: str
     sparsity: float
     achieved: float | None
-    """Counted over its weights; None = no seed of it could be pruned."""
+    """Zeros counted over its weights; None = no seed of it could be pruned."""
+    masked: float | None
+    """Share of its weights that masks took out; None = dense, or its record is gone."""
     seeds: tuple[int, ...]
     scores: Mapping[Column, Score]
     failures: Mapping[str, str]
@@ -100,16 +103,23 @@ class Row:
 
     @property
     def sparsity_text(self) -> str:
-        """What was achieved; ✗ = nothing was pruned."""
-        if self.is_control:
-            return ""
-        return "✗" if self.achieved is None else f"{self.achieved:.3f}"
+        """The zeros, and what the masks took out where that differs; ✗ = nothing was pruned."""
+        if self.achieved is None:
+            return "✗"
+        zeros = f"{self.achieved:.3f}"
+        return f"{zeros} ({self.masked:.3f} masked)" if self.has_other_zeros else zeros
+
+    @property
+    def has_other_zeros(self) -> bool:
+        """Whether more weights are zero than its masks took out: most were zero before."""
+        zeros, masked = self.achieved, self.masked
+        return zeros is not None and masked is not None and zeros - masked > SPARSITY_TOLERANCE
 
     @property
     def meets_sparsity(self) -> bool:
-        return (
-            self.achieved is not None and abs(self.achieved - self.sparsity) <= SPARSITY_TOLERANCE
-        )
+        """Whether it took out what was asked; zeros that were there before do not count here."""
+        taken = self.achieved if self.masked is None else self.masked
+        return taken is not None and abs(taken - self.sparsity) <= SPARSITY_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +133,8 @@ class Board:
     is_retrained: bool
     """Whether its pruned models were trained after or while they were pruned."""
     held: str
+    """Device, dtype, attention and batch size, always in full: a place follows from the records
+    alone, whatever today's defaults are."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 
@@ -130,9 +142,9 @@ class Board:
     def name(self) -> str:
         """File name without suffix."""
         partial = "-partial" if self.is_partial else ""
-        held = "" if self.held == "cpu float32" else f"-{self.held}"
         trained = "-retrained" if self.is_retrained else ""
-        return slug(f"{self.model}-{self.digest[:6]}-{self.edition}{partial}{trained}{held}")
+        place = f"{self.model}-{self.digest[:6]}-{self.edition}-{self.held}"
+        return slug(f"{place}{partial}{trained}")
 
     @property
     def title(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from harness.leaderboard.board import Board, Column, Row, Score
 
 BOARD = "model digest edition partial held"
-ROW = "pruner sparsity achieved seeds"
+ROW = "pruner sparsity achieved masked seeds"
 COLUMN = "task profile part source items"
 NUMBER = "metric label main score"
 DOUBT = "spread delta low high p q flips absent"
@@ -31,14 +31,15 @@ def to_csv(board: Board) -> str:
 
 def _lines(row: Row, column: Column, score: Score) -> Iterator[list[object]]:
     place = [
-        *(row.name, row.sparsity, row.achieved, " ".join(map(str, row.seeds))),
+        *(row.name, row.sparsity, row.achieved, row.masked, " ".join(map(str, row.seeds))),
         *(column.task, column.profile, column.part, column.source, column.items),
     ]
     doubt = [score.spread, score.delta, score.low, score.high, score.p, score.q, score.flips]
     cost = [row.retained, row.prune_seconds, score.seconds, row.peak_bytes, row.origin]
-    yield [*place, column.metric, "", True, score.value, *doubt, None, *cost]
+    undefined = score.absent.get(column.metric)
+    yield [*place, column.metric, "", True, score.value, *doubt, undefined, *cost]
     numbers = [(name, "", value, None) for name, value in score.metrics.items()]
     numbers += [(column.metric, label, value, None) for label, value in score.breakdown.items()]
-    absent = [(name, "", None, why) for name, why in score.absent.items()]
+    absent = [(n, "", None, why) for n, why in score.absent.items() if n != column.metric]
     for metric, label, value, why in [*numbers, *absent]:
         yield [*place, metric, label, False, value, *[None] * len(doubt), why, *[None] * len(cost)]

@@ -89,6 +89,11 @@ def _notes(row: Row) -> list[str]:
     notes += row.remarks
     if not row.is_control and row.achieved is not None and not row.meets_sparsity:
         notes.append(f"asked {row.sparsity:g}, achieved {row.achieved:.4f}: not ranked")
+    if row.has_other_zeros:
+        notes.append(
+            f"{row.achieved:.4f} of its weights are zero, {row.masked:.4f} were masked: "
+            f"the dense model had zeros before"
+        )
     return notes
 
 

@@ -81,6 +81,14 @@ from harness.plugin.samples import (
 )
 from harness.plugin.selection import Compare, columns_share, keep_largest
 from harness.plugin.shapes import read_widened
+from harness.plugin.tags import (
+    AllocatorTags,
+    EstimatorTags,
+    PrunerTags,
+    SearcherTags,
+    TaskTags,
+    check_statistics,
+)
 from harness.plugin.values import (
     Batch,
     Granularity,
@@ -101,6 +109,7 @@ from harness.spec import ImageSpec, ModelSpec
 
 __all__ = [
     "AbsentError",
+    "AllocatorTags",
     "Answering",
     "Asker",
     "Backend",
@@ -117,6 +126,7 @@ __all__ = [
     "Edition",
     "EditionInfo",
     "Embeds",
+    "EstimatorTags",
     "Example",
     "Fingerprinted",
     "Generates",
@@ -149,6 +159,7 @@ __all__ = [
     "Pattern",
     "Perplexity",
     "Profile",
+    "PrunerTags",
     "Ranks",
     "Recipe",
     "Resizes",
@@ -161,6 +172,7 @@ __all__ = [
     "ScoreTable",
     "Scores",
     "Searcher",
+    "SearcherTags",
     "Shrinks",
     "StageInfo",
     "Statistic",
@@ -168,6 +180,7 @@ __all__ = [
     "Structured",
     "Target",
     "Task",
+    "TaskTags",
     "Tower",
     "TrainSession",
     "Training",
@@ -179,6 +192,7 @@ __all__ = [
     "apportion_evenly",
     "apportion_shifted",
     "check_finite",
+    "check_statistics",
     "columns_share",
     "floor_of",
     "hookimpl",

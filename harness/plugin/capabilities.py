@@ -1,7 +1,7 @@
 """What a loaded model is, and what it may be able to do: one protocol per capability.
 
 A family's model implements `LoadedModel` and those capabilities it has; tasks and searchers say
-which ones they need.
+which ones they need. The list is open: a task may need what a protocol of its own says.
 """
 
 from __future__ import annotations

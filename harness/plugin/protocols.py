@@ -1,7 +1,9 @@
 """What a plugin implements, one protocol per kind.
 
 Classes that a hook returns carry ``name`` (how it is selected) and may be dataclasses: their
-fields are the options that ``--pruner "score.eps=1e-2"`` sets and the record keeps.
+fields are the options that ``--pruner "score.eps=1e-2"`` sets and the record keeps. What else a
+class says of itself are its tags (`harness.plugin.tags`): attributes of known names, to which what
+the part does is held while it runs.
 """
 
 from __future__ import annotations
@@ -53,8 +55,7 @@ class ScoreEstimator(Protocol):
         """Yield (layer name, scores (out, in)), (layer name, score) or (group name, score).
 
         Which one is told by `granularity`. Scores are finite; those per layer or group are not
-        negative. ``changes_weights = True`` on the class says that it leaves the weights other
-        than it found them: what it left is pruned, and its scores are never reused.
+        negative. Weights are left as they were found, unless `EstimatorTags.changes_weights`.
         """
         ...
 
@@ -70,8 +71,7 @@ class BudgetAllocator(Protocol):
         """Layer name -> keep count; ``target.keep`` in sum, ``target.min_keep`` respected.
 
         `scores` is None in a recipe without an estimator; else its groups are at the
-        allocator's ``granularity`` (attribute, ``block`` by default). ``exact = False`` on the
-        class says that total and minimum may be missed; they are then only reported.
+        allocator's granularity (`AllocatorTags`).
         """
         ...
 
@@ -85,13 +85,9 @@ class LocalPruner(Protocol):
     def prune(self, job: LayerJob) -> LayerResult:
         """Keep exactly ``job.keep_count`` weights, following ``job.pattern`` if there is one.
 
-        ``exact = False`` on the class says that the count may differ; it is then only reported.
-        ``changes_weights = True`` says that weights that stay may get other values.
-        ``refines = True`` says that it works on the mask of the pruner before it.
-        ``counts_padding = True`` asks for statistics over padded tokens too, and
-        ``replays_first_call = True`` for those of blocks that are all called with what the first
-        block of their tower is called with, but for the hidden states (T5 then has no position
-        bias after its first block). One of a chain that says so says it for all.
+        The job is left alone. Weights that stay keep their values, and the count is met, unless
+        the class says otherwise (`PrunerTags`). One pruner of a chain that asks for padding or
+        for the first call asks for all.
         """
         ...
 

@@ -10,10 +10,14 @@ from typing import Literal
 
 from harness.errors import DataError
 
-#: What a model has to be able to do; one protocol each, see `harness.plugin.capabilities`.
-Needs = Literal[
-    "generate", "classify", "perplexity", "embed", "match", "judge", "rank", "language-model"
-]
+#: What a model has to be able to do: the protocol that says so, see `harness.plugin.capabilities`,
+#: or the name of one of the bundled ones.
+Needs = (
+    type
+    | Literal[
+        "generate", "classify", "perplexity", "embed", "match", "judge", "rank", "language-model"
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,7 @@ class Profile:
     name: str
     version: int = 1
     needs: tuple[Needs, ...] = ("generate",)
-    """All that a model must be able to do."""
+    """All that a model must be able to do; a protocol of the task's own is as good as a name."""
     family: str = ""
     """Model family that is asked this way; empty = any that has no profile of its own."""
     prompt: str = ""
@@ -144,13 +148,14 @@ class Scores:
     """A task's verdict on all outputs, made in one go."""
 
     per_sample: Sequence[float]
-    """In the order of the examples; their weighted mean, transformed, is the main score."""
+    """In the order of the examples; their weighted mean, transformed, is the main score. Empty
+    where that is undefined, and the metric's name in `absent`."""
     weights: Sequence[float] | None = None
     """E.g. tokens per window; None = all equal."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Further numbers, e.g. BLEU."""
     absent: Mapping[str, str] = field(default_factory=dict)
-    """Metric -> why it could not be computed."""
+    """Metric -> why it could not be computed, or is not defined here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,12 @@ class Pattern:
     keep: int
     of: int
 
+    @classmethod
+    def parse(cls, text: str) -> Pattern:
+        """Read ``2:4``."""
+        keep, of = map(int, text.split(":"))
+        return cls(keep, of)
+
     def __str__(self) -> str:
         return f"{self.keep}:{self.of}"
 

@@ -1,10 +1,12 @@
 """Beams of a prompt attend to the prompt together."""
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
+from transformers import T5ForConditionalGeneration
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from harness.plugin import Tower
@@ -64,7 +66,13 @@ def beams_together(towers: Sequence[Tower], beams: int) -> Iterator[dict[str, An
         )
     ]
     try:
-        yield {"past_key_values": EncoderDecoderCache(DynamicCache(), _SharedByBeams())}
+        yield {_cache_argument(): EncoderDecoderCache(DynamicCache(), _SharedByBeams())}
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _cache_argument() -> str:
+    """What T5 calls its keys and values: ``cache`` from transformers 5.24 on."""
+    names = inspect.signature(T5ForConditionalGeneration.forward).parameters
+    return "cache" if "cache" in names else "past_key_values"

@@ -168,7 +168,7 @@ def test_ci_calls_the_test_command_of_the_readme() -> None:
 
     assert marked is not None
     assert "tox" in marked[1]
-    assert "constraints/torch.txt" in marked[1]
+    assert "constraints/lock.txt" in marked[1]
     assert "README.md" in (ROOT / ".ci" / "run").read_text()
     syntax = subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=False)
     assert syntax.returncode == 0

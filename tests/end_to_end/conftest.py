@@ -16,9 +16,20 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder that a stranger's package is installed in."""
+    return installed("stranger", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def careless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a package whose parts break their contracts."""
+    return installed("careless", tmp_path_factory)
+
+
+def installed(package: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install a package of `third_party`; returns the folder to import it from."""
     folder = tmp_path_factory.mktemp("site")
-    source = tmp_path_factory.mktemp("source") / "stranger"
-    shutil.copytree(THIRD_PARTY / "stranger", source)
+    source = tmp_path_factory.mktemp("source") / package
+    shutil.copytree(THIRD_PARTY / package, source)
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),
         *("--no-build-isolation", "--disable-pip-version-check"),

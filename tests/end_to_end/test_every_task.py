@@ -58,7 +58,7 @@ TASKS = (
 
 
 def test_the_list_is_whole(plugins: Plugins) -> None:
-    own = {p.name for p in plugins.tasks if p.origin.distribution == "harness"}
+    own = {p.name for p in plugins.tasks if p.origin.distribution == "pruning-harness"}
 
     assert own == set(TASKS)
 

@@ -82,7 +82,7 @@ def variants() -> list[BudgetAllocator]:
     ]
     given += [PooledThreshold("joint"), PooledThreshold("tower")]
     known = {allocator.name for allocator in given} | {"from-file"}
-    own = [p for p in INSTALLED.budget_allocators if p.origin.distribution == "harness"]
+    own = [p for p in INSTALLED.budget_allocators if p.origin.distribution == "pruning-harness"]
     return given + [
         p.given() for p in own if p.name not in known and getattr(p.given, "exact", True)
     ]
@@ -206,7 +206,7 @@ def test_a_pattern_fixes_every_budget(
 
 def chains() -> list[tuple[LocalPruner, ...]]:
     """Every local pruner installed with the package; those that refine come after Wanda."""
-    own = [p for p in INSTALLED.local_pruners if p.origin.distribution == "harness"]
+    own = [p for p in INSTALLED.local_pruners if p.origin.distribution == "pruning-harness"]
     parts = [p.given() for p in own]
     compared = [
         kind(compare=c) for kind in (Magnitude, Wanda, RIA, GivenScores) for c in COMPARISONS

@@ -188,7 +188,7 @@ def test_without_timm_the_extra_that_brings_it_is_named(
 
     message = refusal(Path("eva-vit-g"), plugins, init="random")
 
-    assert message.endswith("its architecture is timm's: pip install 'harness[timm]'")
+    assert message.endswith("its architecture is timm's: pip install 'pruning-harness[timm]'")
 
 
 class Convolving:

@@ -51,7 +51,7 @@ def test_every_bundled_family_is_proved_here() -> None:
     bundled = {
         provider.name
         for provider in load_plugins().model_families
-        if provider.origin.distribution == "harness"
+        if provider.origin.distribution == "pruning-harness"
     }
 
     assert bundled == {family for family, _ in TABLE.values()}

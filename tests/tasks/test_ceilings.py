@@ -198,7 +198,7 @@ def test_every_bundled_task_has_its_ceiling(plugins: Plugins) -> None:
     profiles = {
         (provider.name, profile.name)
         for provider in plugins.tasks
-        if provider.origin.distribution == "harness" and provider.name != "lm_eval"
+        if provider.origin.distribution == "pruning-harness" and provider.name != "lm_eval"
         for profile in provider.given().profiles
     }
     windows = {(name, f"w{2**n}") for name in ("wikitext", "ptb") for n in range(7, 13)}

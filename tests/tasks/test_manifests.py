@@ -16,7 +16,11 @@ from harness.plugin.manager import Plugins, load_plugins
 from harness.spec import DataSpec
 from harness_tasks.manifests import manifest_of
 
-TASKS = [provider for provider in load_plugins().tasks if provider.origin.distribution == "harness"]
+TASKS = [
+    provider
+    for provider in load_plugins().tasks
+    if provider.origin.distribution == "pruning-harness"
+]
 FETCHED = [provider.given for provider in TASKS if not getattr(provider.given, "argument", "")]
 MANIFESTS = [task.manifest for task in FETCHED]
 

@@ -1,5 +1,6 @@
 """Pruned models on disk: in full, as masks, and what is refused."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,17 @@ from transformers import AutoModelForImageClassification
 from harness.atomic import refuse_filled
 from harness.bench import Bench
 from harness.checkpoint import _record_digests, load_saved, read_manifest
-from harness.errors import CheckpointError, DataError, InputError
+from harness.contract import check_pattern
+from harness.errors import CheckpointError, DataError, InputError, VerificationError
 from harness.model import Model, load_model
 from harness.patch import apply_patch
 from harness.pipeline import prune_to_folder, run
-from harness.plugin.manager import Plugins
+from harness.plugin import LayerJob, LayerResult
+from harness.plugin.manager import Plugins, load_plugins
 from harness.record import PruneRecord
 from harness.spec import ModelSpec
+from harness.store import Store
+from harness_plugins.methods.magnitude import Magnitude
 from tests.end_to_end.worlds import contents, image_folder, vit_spec
 
 Save = Callable[..., PruneRecord]
@@ -271,6 +276,145 @@ def test_counts_hold_for_every_kind_of_pruner(
 
     assert load(tmp_path / "saved", plugins).identity["weights"] == record.got.weights
     load(tmp_path / "saved", plugins, dtype="bfloat16")
+
+
+@pytest.fixture
+def unguarded(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No pattern is verified until this is undone."""
+    monkeypatch.setattr("harness.contract.pruners.check_pattern", lambda *_: None)
+    monkeypatch.setattr("harness.masks.check_pattern", lambda *_: None)
+    return monkeypatch
+
+
+class Forgets(Magnitude):
+    """Magnitude without the pattern."""
+
+    def prune(self, job: LayerJob) -> LayerResult:
+        return super().prune(dataclasses.replace(job, pattern=None))
+
+
+@pytest.fixture
+def forgetful(plugins: Plugins, monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    """Plugins whose magnitude forgets patterns."""
+    found = plugins.local_pruners.get("magnitude")
+    fresh = load_plugins()
+    monkeypatch.setitem(
+        fresh.local_pruners._providers,
+        "magnitude",
+        [dataclasses.replace(found, given=Forgets)],
+    )
+    return fresh
+
+
+@pytest.mark.parametrize("form", ["hf", "masks"])
+def test_a_saved_folder_is_held_to_its_pattern(
+    form: str,
+    tiny_folder: Callable[[str], Path],
+    data: Path,
+    forgetful: Plugins,
+    unguarded: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    spec = vit_spec(
+        tiny_folder("vit"),
+        data,
+        tmp_path / "r",
+        ("magnitude",),
+        tasks=[],
+        pattern={"keep": 2, "of": 4},
+    )
+    prune_to_folder(spec, forgetful, tmp_path / "saved", form)
+    load(tmp_path / "saved", forgetful)
+    unguarded.undo()
+
+    crowded = r"vit\.layers\.0\S+: \d+ of \d+ groups of 4 consecutive inputs keep more than 2"
+    with pytest.raises(CheckpointError, match=rf"saved: {crowded}"):
+        load(tmp_path / "saved", forgetful)
+
+
+def test_what_the_cache_holds_is_held_to_its_pattern(
+    tiny_folder: Callable[[str], Path],
+    data: Path,
+    forgetful: Plugins,
+    unguarded: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    spec = vit_spec(
+        tiny_folder("vit"),
+        data,
+        tmp_path / "r",
+        ("magnitude",),
+        tasks=[],
+        pattern={"keep": 2, "of": 4},
+    )
+    prune_to_folder(spec, forgetful, tmp_path / "first")
+    unguarded.setattr("harness.contract.pruners.check_pattern", check_pattern)
+    prune_to_folder(spec, forgetful, tmp_path / "second")  # from the cache
+    unguarded.setattr("harness.masks.check_pattern", check_pattern)
+
+    with pytest.raises(VerificationError, match="groups of 4 consecutive inputs keep more than 2"):
+        prune_to_folder(spec, forgetful, tmp_path / "third")
+
+
+def test_zeros_are_counted_whoever_made_them(
+    tiny_model: Callable[[str], Model], plugins: Plugins, data: Path, tmp_path: Path
+) -> None:
+    """Of 24 or 40 inputs three quarters are zero; magnitude takes half of all weights, all zero."""
+    model = tiny_model("vit")
+    for layer in model.layers:
+        model.weight(layer)[:, : layer.shape[1] * 3 // 4] = 0
+    model.loaded.save(tmp_path / "sparse")
+    spec = vit_spec(tmp_path / "sparse", data, tmp_path / "r", ("magnitude",))
+
+    outcome = run(spec, plugins)
+    record = prune_to_folder(spec, plugins, tmp_path / "saved")
+
+    report, numel = record.got.sparsity, record.got.sparsity.model.numel
+    assert (report.model.keep, report.model.zeros) == (numel // 2, numel * 3 // 4)
+    assert report.zeros_of_dense == numel // 4
+    for group in (*report.towers, *report.blocks, *report.layers):
+        assert (group.sparsity, group.masked) == (0.75, 0.5)
+    rows = {row.name: row for row in outcome.boards[0].rows}
+    assert [rows[name].sparsity_text for name in ("dense", "blind")] == ["0.750", "0.750"]
+    assert rows["magnitude"].sparsity_text == "0.750 (0.500 masked)"
+    assert rows["magnitude"].retained is not None  # it took out what was asked
+    assert {r.achieved_sparsity for r in Store(tmp_path / "r").evals()} == {0.75}
+    load(tmp_path / "saved", plugins)
+
+
+def claim_zeros(record: dict[str, Any]) -> None:
+    record["got"]["sparsity"]["model"]["zeros"] += 1
+
+
+def test_zeros_that_a_record_claims_are_counted_again(
+    save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved")
+    edit(tmp_path / "saved", claim_zeros, and_sign=True)
+
+    with pytest.raises(CheckpointError, match=r"got\.sparsity is not what was counted, \d+ of "):
+        load(tmp_path / "saved", plugins)
+
+
+def test_a_folder_from_before_zeros_were_counted_is_read(
+    save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    record = save("saved")
+
+    def forget(content: dict[str, Any]) -> None:
+        report = content["got"]["sparsity"]
+        for group in (report["model"], *report["towers"], *report["blocks"], *report["layers"]):
+            del group["zeros"]
+        content["got"]["sparsity"]["zeros_of_dense"] = 0
+
+    edit(tmp_path / "saved", forget, and_sign=True)
+
+    manifest = read_manifest(str(tmp_path / "saved"))
+    assert manifest is not None
+    old = manifest.record.got.sparsity.model
+    assert (old.zeros, old.sparsity) == (None, record.got.sparsity.model.masked)
+    assert "zeros" not in json.loads(manifest.record.model_dump_json())["got"]["sparsity"]["model"]
+    load(tmp_path / "saved", plugins)
 
 
 def test_a_folder_of_another_version_is_refused(

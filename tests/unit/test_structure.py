@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from harness.checkpoint import save_pruned
+from harness.contract import check_units
 from harness.errors import CheckpointError, InputError, PartError
 from harness.model import Model, load_model, weights_digest
 from harness.plugin import read_widened
@@ -118,23 +119,25 @@ def test_a_family_without_units_is_refused(tiny_model: TinyModel) -> None:
     ("change", "message"),
     [
         ({"nowhere": torch.ones(1).bool()}, "made up 1 unit groups, first nowhere"),
-        ({"FIRST": torch.ones(3).bool()}, r"units are torch.bool \(3,\), bool \(12,\) is needed"),
-        ({"FIRST": torch.ones(12)}, r"units are torch.float32 \(12,\)"),
+        (
+            {"FIRST": torch.ones(3).bool()},
+            r"are a torch.bool tensor \(3,\); a torch.bool tensor \(12,\) is",
+        ),
+        ({"FIRST": torch.ones(12)}, r"are a torch.float32 tensor \(12,\); "),
         ({"FIRST": torch.zeros(12).bool()}, "no unit stays, one has to"),
     ],
 )
 def test_what_a_searcher_returns_is_checked(
     change: dict[str, torch.Tensor], message: str, tiny_model: TinyModel
 ) -> None:
-    structure = structure_of(tiny_model("blip2_t5"))
-    first = structure.groups[0].name
-    units = {group.name: torch.ones(group.units).bool() for group in structure.groups}
-    structure.check(units, "mine")
+    groups = structure_of(tiny_model("blip2_t5")).groups
+    first = groups[0].name
+    units = {group.name: torch.ones(group.units).bool() for group in groups}
+    check_units(units, groups)
 
-    with pytest.raises(PartError, match=f"mine .*{message}"):
-        structure.check(
-            units | {first if name == "FIRST" else name: u for name, u in change.items()}, "mine"
-        )
+    changed = {first if name == "FIRST" else name: found for name, found in change.items()}
+    with pytest.raises(PartError, match=message):
+        check_units({**units, **changed}, groups)
 
 
 def count_parameters(model: Model) -> int:

@@ -1,4 +1,4 @@
-"""Vision transformers of timm that classify; ``harness[timm]`` brings it.
+"""Vision transformers of timm that classify; ``pruning-harness[timm]`` brings it.
 
 Among them is EVA-ViT-g with a classifier (``timm/eva_giant_patch14_224.clip_ft_in1k``; Fang et al.,
 "EVA", CVPR 2023, arXiv:2211.07636): the vision tower of BLIP-2, with all its forty blocks. Prunable
@@ -48,7 +48,9 @@ class TimmFamily:
 
     def load(self, folder: str, spec: ModelSpec) -> Timm:
         if find_spec("timm") is None:
-            raise InputError(f"{folder}: its architecture is timm's: pip install 'harness[timm]'")
+            raise InputError(
+                f"{folder}: its architecture is timm's: pip install 'pruning-harness[timm]'"
+            )
         module = load_transformer(folder, spec, otherwise=WRAPPER)
         images = spec.images or _images_of(folder, module.config.pretrained_cfg)
         return Timm(module, processor=ShortSideCrop(images))

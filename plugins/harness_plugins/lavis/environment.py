@@ -1,7 +1,7 @@
 """An environment of its own for unmodified LAVIS: its requirements contradict ours.
 
-salesforce-lavis 1.0.2 wants transformers below 4.27. Unpinned, resolvers take 1.0.0 beside a newer
-transformers, where it breaks when it is imported. Its opencv was built for NumPy 1.
+salesforce-lavis 1.0.2 wants transformers below 4.27. What it needs stands in ``requirements.txt``,
+all that this brings, version by version, in ``lock.txt`` (``tox -e lock``).
 """
 
 import json
@@ -16,7 +16,10 @@ from pathlib import Path
 
 from harness.plugin import InputError, RunError
 
-REQUIREMENTS = ("salesforce-lavis==1.0.2", "numpy<2", "safetensors")
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+LOCK = Path(__file__).with_name("lock.txt")
+#: Packages whose versions follow from torch's, which is the one that runs here.
+DECIDED_BY_TORCH = ("torch", "triton", "nvidia-", "cuda-")
 #: Written when everything is installed; says what.
 MANIFEST = "harness.json"
 
@@ -49,8 +52,8 @@ def set_up(environment: Path) -> str:
     python = environment / "bin" / "python"
     with tempfile.TemporaryDirectory() as scratch:
         constraints = Path(scratch) / "constraints.txt"
-        constraints.write_text(f"torch=={version('torch').partition('+')[0]}\n", encoding="utf-8")
-        wanted = ["torch", *REQUIREMENTS, "-c", str(constraints)]
+        constraints.write_text(_constraints(), encoding="utf-8")
+        wanted = ["torch", "-r", str(REQUIREMENTS), "-c", str(constraints)]
         uv = shutil.which("uv")
         if uv is not None:
             _run([uv, "venv", "--allow-existing", "--python", sys.executable, str(environment)])
@@ -61,6 +64,13 @@ def set_up(environment: Path) -> str:
     versions = json.loads(_run([str(python), "-I", "-c", TELL_VERSIONS]).splitlines()[-1])
     found.write_text(json.dumps(versions), encoding="utf-8")
     return _told(versions)
+
+
+def _constraints() -> str:
+    """The lock, with the torch that runs here in place of its own."""
+    lines = LOCK.read_text(encoding="utf-8").splitlines()
+    locked = [line for line in lines if not line.startswith(DECIDED_BY_TORCH)]
+    return "\n".join([f"torch=={version('torch').partition('+')[0]}", *locked, ""])
 
 
 TELL_VERSIONS = """

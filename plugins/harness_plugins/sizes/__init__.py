@@ -36,7 +36,7 @@ class FlanT5XL(Sizes):
 
 
 class EvaViTG(Sizes):
-    """EVA-ViT-g with a classifier, all of its 40 blocks; needs ``harness[timm]``."""
+    """EVA-ViT-g with a classifier, all of its 40 blocks; needs ``pruning-harness[timm]``."""
 
     name: ClassVar[str] = "eva-vit-g"
 

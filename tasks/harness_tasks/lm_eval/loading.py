@@ -86,7 +86,7 @@ def _index(folder: Path | None, *, bundled: bool) -> Any:
     missing = [name for name in ("lm_eval", "accelerate") if find_spec(name) is None]
     if missing:
         raise InputError(
-            f"lm_eval tasks need {' and '.join(missing)}: pip install 'harness[lm-eval]'"
+            f"lm_eval tasks need {' and '.join(missing)}: pip install 'pruning-harness[lm-eval]'"
         )
     from lm_eval.tasks import TaskManager
 
