@@ -30,6 +30,13 @@ PAIRS = [
     ("ecoflap score.batch_size=8", "ecoflap score=zeroth-order-official"),
     ("ecoflap", "ecoflap-official"),
     ("ecoflap-sparsegpt", "ecoflap-sparsegpt-official"),
+    ("wanda", "wanda budget=uniform-rows-official"),
+    ("wanda", "wanda-vit-official"),
+    ("wanda-variant", "wanda-variant-official"),
+    ("owl", "owl-official"),
+    ("alphapruning", "alphapruning score=hill-official"),
+    ("alphapruning", "alphapruning-official"),
+    ("atp budget.beta=0.02", "atp-official budget.beta=0.02"),
     ("ria", "ria-official"),
     ("dsnot", "local=wanda+dsnot-lists-official"),
     ("dsnot", "local=wanda+dsnot-skip-official"),
@@ -37,7 +44,7 @@ PAIRS = [
     ("dsnot", "dsnot-official"),
 ]
 
-PARTS = ("layerwise", "first", "zeroth", "sparsegpt", "half", "relative", "exchange")
+PARTS = ("layerwise", "first", "zeroth", "sparsegpt", "half", "budgets", "relative", "exchange")
 TASKS = ("vqav2", "nocaps")
 DIGITS = {"vqav2": 1, "nocaps": 3}
 

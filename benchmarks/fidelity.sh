@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What each quirk of released code changes: the runs behind docs/fidelity.md. Miniature data.
 #
-#     OUT=… benchmarks/fidelity.sh [layerwise|first|zeroth|sparsegpt|half|relative|exchange …]
+#     OUT=… benchmarks/fidelity.sh [PART …], of those at the end
 #     python benchmarks/fidelity.py $OUT
 set -euo pipefail
 grid=(--sparsity 0.5,0.6 --seed 0,1,2 --tasks vqav2@400,nocaps@100)
@@ -38,6 +38,14 @@ half() {
         "ecoflap score.batch_size=8" "ecoflap score=zeroth-order-official")"
 }
 
+budgets() {
+    harness run "${grid[@]}" --results "$OUT/budgets" --pruner "$(join \
+        "wanda" "wanda budget=uniform-rows-official" "wanda-vit-official" \
+        "wanda-variant" "wanda-variant-official" "owl" "owl-official" \
+        "alphapruning" "alphapruning score=hill-official" "alphapruning-official" \
+        "atp budget.beta=0.02" "atp-official budget.beta=0.02")"
+}
+
 relative() {
     harness run "${grid[@]}" --results "$OUT/relative" --pruner "ria,ria-official"
 }
@@ -53,7 +61,7 @@ join() {
     echo "$*"
 }
 
-(($#)) || set -- layerwise first zeroth sparsegpt half relative exchange
+(($#)) || set -- layerwise first zeroth sparsegpt half budgets relative exchange
 for part in "$@"; do
     $part
 done

@@ -10,32 +10,25 @@ other items, not of other seeds. Without ROW, all rows of RESULTS are compared w
 
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from harness.plugin.manager import load_plugins
+from harness.leaderboard import items_of
 from harness.record import EvalRecord
-from harness.statistics import Items, make_items, paired_interval
+from harness.statistics import Items, paired_interval
 from harness.store import Store
 
-PLUGINS = load_plugins()
 Rows = dict[tuple[str, str, float], dict[str, list[EvalRecord]]]
 """(task, part, sparsity) -> row -> its records."""
 
 
 def items_over_seeds(store: Store, records: list[EvalRecord]) -> Items:
-    logs = [sorted(store.read_samples(r), key=lambda row: row["id"]) for r in records]
-    ids = {tuple(row["id"] for row in log) for log in logs}
-    assert len(ids) == 1, "seeds were evaluated on different items"
-    metric = PLUGINS.tasks.get(records[0].task).given.metric
-    return make_items(
-        np.mean([[row["score"] for row in log] for log in logs], axis=0),
-        [row["cluster"] for row in logs[0]],
-        weights=[row["weight"] for row in logs[0]],
-        transform=metric.transform,
-        scale=metric.scale,
-    )
+    seeds = [items_of(store, record) for record in records]
+    digests = {record.asked.data.digest for record in records}
+    assert len(digests) == 1, "seeds were evaluated on different items"
+    return replace(seeds[0], scores=np.mean([items.scores for items in seeds], axis=0))
 
 
 def rows_by_place(store: Store) -> Rows:

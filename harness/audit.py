@@ -22,7 +22,8 @@ class BatchAudit:
     task: str
     profile: str
     batch_size: int
-    score: float
+    score: float | None
+    """None = undefined."""
     items: int
     different: tuple[str, ...]
     """Ids of the items that are answered otherwise than in batches of the first size."""
@@ -43,8 +44,8 @@ def audit_batches(spec: RunSpec, sizes: Sequence[int], plugins: Plugins) -> list
                 task=task.name,
                 profile=task.profile_identity.label,
                 batch_size=size,
-                score=run.items.main(),
-                items=run.items.count,
+                score=run.items.main() if run.items else None,
+                items=len(task.examples),
                 different=tuple(
                     example.sample.id
                     for example, now, then in zip(task.examples, run.outputs, first, strict=True)

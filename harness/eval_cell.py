@@ -1,4 +1,4 @@
-"""One model on one task: from its identity to its record, compared with the dense model."""
+"""One model on one task: from its identity to its record."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from harness.bench import Bench, short_key
 from harness.calibration import INPUT_DIGITS
 from harness.cost import REPORTED
-from harness.evaluation import Evaluation, breakdown, evaluate, log_digest
+from harness.evaluation import Evaluation, breakdown, evaluate
 from harness.grid import Variant
 from harness.masks import live_sparsity
 from harness.prune_cell import PruneCell
-from harness.record import Comparison, EvalAsked, EvalGot, EvalRecord, PruneRecord, key_of
-from harness.statistics import Items, make_items, paired_interval, paired_p, score_interval
+from harness.record import EvalAsked, EvalGot, EvalRecord, PruneRecord, key_of
+from harness.statistics import score_interval
+from harness.store import log_digest
 from harness.structure import shrunken
 from harness.tasks import OpenTask
 from harness.versions import library_versions
-
-#: An item counts as right from this score on (VQA accuracy is graded).
-RIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def make_eval_cell(
 
 
 def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
-    """Evaluate the live model, compare it with the filed dense run, file the record."""
+    """Evaluate the live model and file the record."""
     bench, task, variant, label = cell.bench, cell.task, cell.variant, cell.label
     resume = bench.store.cache / "samples" / f"{_resume_key(cell)}.jsonl"
     cost = bench.cost()
@@ -87,10 +83,6 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
             progress=stage.progress,
         )
     log = evaluation.log(task)
-    comparison = None
-    if pruned is not None or variant.is_blind:
-        with bench.announcer.stage("compare", label):
-            comparison = _compare_with_dense(cell, evaluation.items)
     record = EvalRecord(
         model=variant.saved.model if variant.saved else bench.model_name,
         row=variant.row,
@@ -99,7 +91,7 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
         achieved_sparsity=achieved,
         seed=variant.seed,
         asked=cell.asked,
-        got=_got(cell, pruned, evaluation, log, comparison),
+        got=_got(cell, pruned, evaluation, log),
         circumstances=bench.circumstances(cost, variant, task.spec, str(task.path)).model_copy(
             update={"batch_sizes": evaluation.batch_sizes}
         ),
@@ -121,25 +113,31 @@ def _got(
     pruned: PruneRecord | None,
     evaluation: Evaluation,
     log: list[dict[str, Any]],
-    comparison: Comparison | None,
 ) -> EvalGot:
-    metric = cell.task.task.metric
-    interval = score_interval(evaluation.items)
-    by_label, counts = breakdown(cell.task, evaluation.items)
+    metric, items = cell.task.task.metric, evaluation.items
+    by_label, counts = breakdown(cell.task, items)
+    interval = score_interval(items) if items else None
+    low, high = interval.bounds if interval else (None, None)
+    absent = dict(evaluation.scores.absent)
+    if items:
+        absent |= {label: "its items weigh nothing" for label in counts if label not in by_label}
+        absent |= {"interval": items.why_unbounded} if low is None else {}
     return EvalGot(
         metric=metric.name,
         unit=metric.unit,
         higher_is_better=metric.higher_is_better,
-        score=interval.value,
-        low=interval.low,
-        high=interval.high,
+        transform=metric.transform,
+        scale=metric.scale,
+        is_correctness=metric.is_correctness,
+        score=interval.value if interval else None,
+        low=low,
+        high=high,
         metrics=evaluation.scores.metrics,
         breakdown=by_label,
         counts=counts,
-        absent=evaluation.scores.absent,
+        absent=absent,
         calibration_overlap=_overlap(cell.task, pruned),
         samples=log_digest(log),
-        comparison=comparison,
     )
 
 
@@ -147,43 +145,3 @@ def _overlap(task: OpenTask, pruned: PruneRecord | None) -> int:
     """How many evaluated items show what the pruner was calibrated or trained on."""
     seen = {*pruned.got.calibrated_on, *pruned.got.trained_on} if pruned else set()
     return sum(digest[:INPUT_DIGITS] in seen for digest in task.input_digests)
-
-
-def _compare_with_dense(cell: EvalCell, items: Items) -> Comparison | None:
-    """Paired with the dense run of the same task, which ran before; None if that failed."""
-    dense_asked = cell.asked.model_copy(update={"pruned": None, "blind": False})
-    dense = cell.bench.store.find_eval(cell.task.name, key_of(dense_asked))
-    if dense is None:
-        return None
-    then = items_of(cell.bench.store.read_samples(dense), cell.task)
-    return compare(items, then, count_flips=cell.task.task.metric.is_correctness)
-
-
-def items_of(log: list[dict[str, Any]], task: OpenTask) -> Items:
-    """Per-item scores from a per-sample log."""
-    metric = task.task.metric
-    return make_items(
-        [row["score"] for row in log],
-        [row["cluster"] for row in log],
-        weights=[row["weight"] for row in log],
-        transform=metric.transform,
-        scale=metric.scale,
-    )
-
-
-def compare(now: Items, dense: Items, *, count_flips: bool) -> Comparison:
-    """Delta with its paired interval, p and, where scores are correctness, flips."""
-    interval = paired_interval(now, dense)
-    right_now, right_then = now.scores >= RIGHT, dense.scores >= RIGHT
-    worse, better = (int(np.sum(right_then & ~right_now)), int(np.sum(~right_then & right_now)))
-    return Comparison(
-        dense=dense.main(),
-        delta=interval.value,
-        low=interval.low,
-        high=interval.high,
-        p=paired_p(now, dense),
-        worse=worse if count_flips else None,
-        better=better if count_flips else None,
-        items=now.count,
-        clusters=now.cluster_count,
-    )

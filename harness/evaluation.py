@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.asking import BatchedAsker
 from harness.composition import title_of
 from harness.contract import blamed, check_outputs, check_verdict
 from harness.errors import RunError
 from harness.model import Model
 from harness.plugin import Example, Profile, Resizes, Sample, Scores
-from harness.record import canonical
 from harness.resume import ResumeLog
 from harness.session import Progress
 from harness.statistics import Items, make_items
@@ -34,12 +34,14 @@ class Evaluation:
 
     outputs: Sequence[Any]
     scores: Scores
-    items: Items
+    items: Items | None
+    """None = the main score is undefined; `scores.absent` says why under the metric's name."""
     batch_sizes: Mapping[int, int]
     """Batch size -> outputs made at it; more than one after a resumed run."""
 
     def log(self, open_task: OpenTask) -> list[dict[str, Any]]:
-        """One row per example."""
+        """One row per example; without score and weight where the main score is undefined."""
+        unscored = [None] * len(self.outputs)
         return [
             {
                 "id": example.sample.id,
@@ -53,16 +55,11 @@ class Evaluation:
             for example, output, score, weight in zip(
                 open_task.examples,
                 self.outputs,
-                self.items.scores.tolist(),
-                self.items.weights.tolist(),
+                self.items.scores.tolist() if self.items else unscored,
+                self.items.weights.tolist() if self.items else unscored,
                 strict=True,
             )
         ]
-
-
-def log_digest(log: Sequence[dict[str, Any]]) -> str:
-    """Hash of a per-sample log."""
-    return hashlib.sha256("\n".join(canonical(row) for row in log).encode()).hexdigest()
 
 
 def blind(examples: Sequence[Example]) -> list[Example]:
@@ -122,7 +119,24 @@ def evaluate(
         check_outputs(outputs, len(asked))
         scores = task.task.score(task.examples, outputs, task.profile)
         check_verdict(scores, len(asked), task.task.metric)
-    return Evaluation(outputs=outputs, scores=scores, items=_items(task, scores), batch_sizes=sizes)
+    scores = _without_nan(scores)
+    items = None if task.task.metric.name in scores.absent else _items(task, scores)
+    if items is not None and not items.weights.sum():
+        why = f"the weights of its {items.count} items are all 0"
+        scores = _without(scores, {task.task.metric.name: why})
+        items = None
+    return Evaluation(outputs=outputs, scores=scores, items=items, batch_sizes=sizes)
+
+
+def _without_nan(scores: Scores) -> Scores:
+    """Further metrics that are no number are absent."""
+    bad = [name for name, value in scores.metrics.items() if math.isnan(value)]
+    return _without(scores, dict.fromkeys(bad, "undefined here: its value is NaN"))
+
+
+def _without(scores: Scores, absent: Mapping[str, str]) -> Scores:
+    left = {name: value for name, value in scores.metrics.items() if name not in absent}
+    return dataclasses.replace(scores, metrics=left, absent={**scores.absent, **absent})
 
 
 def _sized(model: Model, profile: Profile) -> AbstractContextManager[None]:
@@ -149,18 +163,11 @@ def _items(task: OpenTask, scores: Scores) -> Items:
     )
 
 
-def breakdown(task: OpenTask, items: Items) -> tuple[dict[str, float], dict[str, int]]:
-    """Main score and number of items per label."""
-    labels = [example.label for example in task.examples]
-    scores, counts = {}, {}
-    for label in sorted(set(labels) - {""}):
-        chosen = [index for index, found in enumerate(labels) if found == label]
-        part = make_items(
-            items.scores[chosen].tolist(),
-            [str(index) for index in chosen],
-            weights=items.weights[chosen].tolist(),
-            transform=items.transform,
-            scale=items.scale,
-        )
-        scores[label], counts[label] = part.main(), len(chosen)
-    return scores, counts
+def breakdown(task: OpenTask, items: Items | None) -> tuple[dict[str, float], dict[str, int]]:
+    """Main score, where it is defined, and number of items per label."""
+    labels = np.array([example.label for example in task.examples])
+    counts = {str(label): int(np.sum(labels == label)) for label in np.unique(labels) if label}
+    if items is None:
+        return {}, counts
+    parts = {label: items.part(labels == label) for label in counts}
+    return {label: part.main() for label, part in parts.items() if part.weights.any()}, counts

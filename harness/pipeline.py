@@ -154,7 +154,7 @@ def _plan(bench: Bench, variant: Variant, tasks: Sequence[OpenTask]) -> _Row:
     """Look up which cells of a variant are filed."""
     variant.target(bench.model)
     cell = make_prune_cell(bench, variant) if variant.is_pruned else None
-    fitting = [task for task in tasks if task.has_images or not variant.is_blind]
+    fitting = [task for task in tasks if task.can_be_blind or not variant.is_blind]
     cells = [make_eval_cell(bench, variant, cell, task) for task in fitting]
     missing = [c for c in cells if bench.store.find_eval(c.task.name, c.key) is None]
     needs_record = cell is not None and bench.store.find_prune(cell.key) is None

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from harness.entry import Entry
 from harness.sparsity import SparsityReport
@@ -215,41 +215,51 @@ class EvalAsked(Entry):
     batch_size: int
 
 
-class Comparison(Entry):
-    """Against the dense model on the very same items, in units of the main score."""
-
-    dense: float
-    delta: float
-    low: float
-    high: float
-    """95 % interval of delta, paired, clustered by image."""
-    p: float
-    worse: int | None
-    better: int | None
-    """Flips: items right before and wrong now, and the other way round; None = not counted."""
-    items: int
-    clusters: int
-
-
 class EvalGot(Entry):
+    """What an evaluation gave; what follows from several records is made with a board."""
+
     metric: str
     unit: str
     higher_is_better: bool
-    score: float
-    low: float
-    high: float
-    """95 % interval of the score itself, clustered by image."""
+    transform: Literal["mean", "exp"] = "mean"
+    scale: float = 1.0
+    """The score is transform(weighted mean of the scores in the log) * scale."""
+    is_correctness: bool = False
+    """Whether a score in the log says how right an answer is; then flips are counted."""
+    score: float | None
+    """None = undefined; `absent` says why under the metric's name."""
+    low: float | None
+    high: float | None
+    """95 % interval of the score itself, clustered by image; None = `absent` says why under
+    ``interval``."""
     metrics: Mapping[str, float] = {}
     breakdown: Mapping[str, float] = {}
     """Label -> score on its items."""
     counts: Mapping[str, int] = {}
     absent: Mapping[str, str] = {}
-    """Metric -> why it is missing."""
+    """Metric, or ``interval`` -> why it is missing."""
     calibration_overlap: int = 0
     """Evaluated items that were calibrated on."""
     samples: str
     """Digest of the per-sample log."""
-    comparison: Comparison | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old(cls, content: Any) -> Any:
+        """Drop the comparison that old records hold, and tell what it told of the metric.
+
+        How their score is made of the log is a guess: a board tries it before it compares.
+        """
+        if not isinstance(content, dict) or "comparison" not in content:
+            return content
+        old = dict(content)
+        flips = (old.pop("comparison") or {}).get("worse")
+        told = {
+            "transform": "exp" if "perplexity" in old.get("metric", "") else "mean",
+            "scale": 100.0 if old.get("unit") == "%" else 1.0,
+            "is_correctness": flips is not None,
+        }
+        return told | old
 
 
 class EvalRecord(Entry):

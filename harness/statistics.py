@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Literal
@@ -30,6 +31,12 @@ class Interval:
     value: float
     low: float
     high: float
+
+    @property
+    def bounds(self) -> tuple[float, float] | tuple[None, None]:
+        """(low, high); nothing where either is infinite."""
+        is_bounded = math.isfinite(self.low) and math.isfinite(self.high)
+        return (self.low, self.high) if is_bounded else (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,27 @@ class Items:
         return self.to_score(self.mean())
 
     def to_score(self, mean: float) -> float:
-        """A mean on the scale of the main score."""
-        return (math.exp(mean) if self.transform == "exp" else mean) * self.scale
+        """A mean on the scale of the main score; infinite where a float cannot hold it."""
+        try:
+            return (math.exp(mean) if self.transform == "exp" else mean) * self.scale
+        except OverflowError:
+            return math.inf
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> Items:
+        """The chosen items, for their main score."""
+        columns = (self.scores[chosen], self.weights[chosen], self.clusters[chosen])
+        return Items(*columns, self.transform, self.scale)
+
+    @property
+    def why_unbounded(self) -> str:
+        """Why its interval, or that of a difference, has no bounds."""
+        if not math.isfinite(self.main()):
+            return f"the score is {self.main()}"
+        if self.count == 1:
+            return "one item: no interval"
+        if self.cluster_count == 1:
+            return f"{self.count} items of one image or text: no interval"
+        return "a bound is too large for a number"
 
 
 def make_items(
@@ -114,8 +140,10 @@ def score_interval(items: Items) -> Interval:
 
     Wilson's stays within the scale and does not shrink to a point where every item is right.
     """
-    error = clustered_error(items.scores, items.weights, items.clusters)
     mean = items.mean()
+    if not math.isfinite(mean):
+        return Interval(items.main(), -math.inf, math.inf)
+    error = clustered_error(items.scores, items.weights, items.clusters)
     if items.are_right_or_wrong:
         low, high = wilson_interval(mean, _effective_count(items, error))
     else:
@@ -158,12 +186,12 @@ def paired_interval(now: Items, dense: Items) -> Interval:
 
     For ``exp`` (perplexity) the error of the difference is linearised at the two means.
     """
+    difference = now.main() - dense.main()
+    if not (math.isfinite(now.main()) and math.isfinite(dense.main())):
+        return Interval(difference, -math.inf, math.inf)
     slope_now, slope_dense = (
         (math.exp(items.mean()) if items.transform == "exp" else 1.0) for items in (now, dense)
     )
-    difference = now.main() - dense.main()
-    if not math.isfinite(slope_now):
-        return Interval(difference, -math.inf, math.inf)
     # Each item's share in the difference, centred by the weighted mean inside clustered_error.
     shares = slope_now * now.scores - slope_dense * dense.scores
     error = clustered_error(shares, now.weights, now.clusters)
@@ -180,11 +208,11 @@ def _half_width(error: float, clusters: int) -> float:
 def paired_p(now: Items, dense: Items) -> float:
     """Two-sided p of no difference.
 
-    McNemar's exact test where items are right or wrong and independent, else a sign-flip test on
-    cluster sums: exact up to 13 clusters, with 10,000 seeded flips above.
+    McNemar's exact test where items are right or wrong, count the same and are independent, else a
+    sign-flip test on weighted cluster sums: exact up to 13 clusters, with 10,000 seeded flips
+    above. Either looks at the very difference of the two means.
     """
-    binary = all(set(np.unique(items.scores)) <= {0.0, 1.0} for items in (now, dense))
-    if binary and now.cluster_count == now.count:
+    if now.are_right_or_wrong and dense.are_right_or_wrong and now.cluster_count == now.count:
         worse = int(np.sum((dense.scores == 1) & (now.scores == 0)))
         better = int(np.sum((dense.scores == 0) & (now.scores == 1)))
         return mcnemar_exact(worse, better)
@@ -264,6 +292,7 @@ def trapezoid_area(at: Sequence[float], values: Sequence[float]) -> float:
     )
 
 
+@cache
 def student_t_quantile(probability: float, degrees: int) -> float:
     """Quantile of Student's t, by bisection on its distribution function.
 

@@ -13,9 +13,11 @@ all, and of two runs that make the same one the first wins.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,15 +97,24 @@ class Store:
         for path in sorted(self.root.glob(f"records/*/*/*/*/{pattern}")):
             yield read_record(path, kind)
 
-    def read_samples(self, record: EvalRecord) -> list[dict[str, Any]]:
-        """The per-sample log beside a record."""
+    def read_samples(self, record: EvalRecord) -> Iterator[dict[str, Any]]:
+        """The rows of the per-sample log beside a record, one after the other.
+
+        Raises:
+            DataError: It cannot be read, or is not the one that the record vouches for.
+        """
         folder = self.folder(record.model, record.row, record.asked_sparsity, record.seed)
         path = folder / f"eval-{slug(record.task)}-{record.key[:KEY_LENGTH]}.samples.jsonl.gz"
+        hasher = hashlib.sha256()
         try:
-            text = gzip.decompress(path.read_bytes()).decode()
-        except (OSError, EOFError) as error:
+            with gzip.open(path) as lines:
+                for number, line in enumerate(lines):
+                    hasher.update((b"\n" if number else b"") + line.rstrip(b"\n"))
+                    yield json.loads(line)
+        except (OSError, EOFError, zlib.error, ValueError) as error:
             raise DataError(path, f"cannot read the per-sample log ({error})") from None
-        return [json.loads(line) for line in text.splitlines()]
+        if hasher.hexdigest() != record.got.samples:
+            raise DataError(path, "not the per-sample log that was filed: its digest differs")
 
     def write_leaderboard(self, name: str, text: str) -> bool:
         """Write a generated file; False if its bytes are what they were."""
@@ -113,6 +124,11 @@ class Store:
             return False
         write_atomically(path, content)
         return True
+
+
+def log_digest(log: Iterable[Mapping[str, Any]]) -> str:
+    """Hash of a per-sample log."""
+    return hashlib.sha256("\n".join(map(canonical, log)).encode()).hexdigest()
 
 
 def read_record(path: Path, kind: type[R]) -> R:

@@ -57,8 +57,10 @@ class OpenTask:
         return self.spec.name
 
     @property
-    def has_images(self) -> bool:
-        return any(example.sample.image is not None for example in self.examples)
+    def can_be_blind(self) -> bool:
+        """Whether every image has another in whose place it can be shown."""
+        shown = {(e.sample.image, e.sample.second_image) for e in self.examples}
+        return len(shown - {(None, None)}) > 1
 
 
 def check_names(specs: Sequence[TaskSpec], data: DataSpec, plugins: Plugins) -> None:

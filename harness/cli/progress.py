@@ -19,7 +19,7 @@ from rich.progress import (
 from harness.plugin import RunInfo, StageInfo, hookimpl
 
 #: Stages that are over in no time get no line of their own when piped.
-QUIET_STAGES = ("compare", "verify", "rank", "calibrate")
+QUIET_STAGES = ("verify", "rank", "calibrate")
 
 
 class PlainProgress:

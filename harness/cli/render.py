@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -313,7 +313,7 @@ def print_audits(audits: Sequence[BatchAudit], *, as_json: bool) -> None:
         table.add_row(
             f"{audit.task}/{audit.profile}",
             str(audit.batch_size),
-            f"{audit.score:.4g}",
+            "–" if audit.score is None else f"{audit.score:.4g}",
             f"{len(audit.different)} of {audit.items}",
             escape(", ".join(audit.different[:3])),
         )
@@ -321,4 +321,6 @@ def print_audits(audits: Sequence[BatchAudit], *, as_json: bool) -> None:
 
 
 def print_json(content: Any) -> None:
-    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    """Strict JSON: infinities become words, as in records."""
+    text = to_json(content, indent=1, inf_nan_mode="strings").decode()
+    sys.stdout.write(text + "\n")

@@ -50,7 +50,8 @@ def column_name(task: str, profile: str, part: str) -> str:
 class Score:
     """One row on one column, over all its seeds."""
 
-    value: float
+    value: float | None
+    """None = undefined for a seed or more; `absent` says why."""
     spread: float | None
     """Standard deviation over seeds, with two or more."""
     delta: float | None = None
@@ -70,7 +71,7 @@ class Score:
     breakdown: Mapping[str, float] = field(default_factory=dict)
     """Label (answer type, domain …) -> score on its items."""
     absent: Mapping[str, str] = field(default_factory=dict)
-    """Metric -> why it is missing."""
+    """Metric, ``interval``, ``delta`` or ``interval of delta`` -> why it is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,8 @@ class Board:
     is_retrained: bool
     """Whether its pruned models were trained after or while they were pruned."""
     held: str
+    """Device, dtype, attention and batch size, always in full: a place follows from the records
+    alone, whatever today's defaults are."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 
@@ -139,9 +142,9 @@ class Board:
     def name(self) -> str:
         """File name without suffix."""
         partial = "-partial" if self.is_partial else ""
-        held = "" if self.held == "cpu float32" else f"-{self.held}"
         trained = "-retrained" if self.is_retrained else ""
-        return slug(f"{self.model}-{self.digest[:6]}-{self.edition}{partial}{trained}{held}")
+        place = f"{self.model}-{self.digest[:6]}-{self.edition}-{self.held}"
+        return slug(f"{place}{partial}{trained}")
 
     @property
     def title(self) -> str:

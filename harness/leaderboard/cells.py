@@ -8,7 +8,7 @@ SIGNIFICANT = 0.05
 
 
 def score_text(row: Row, column: Column) -> str:
-    """``81.2 (−3.1 [−4.0, −2.2])*``; ``-`` = not run, ``✗`` = failed."""
+    """``81.2 (−3.1 [−4.0, −2.2])*``; ``-`` = not run, ``–`` = undefined, ``✗`` = failed."""
     score, difference, star = score_parts(row, column)
     return f"{score} ({difference}){star}" if difference else score
 
@@ -19,14 +19,18 @@ def score_parts(row: Row, column: Column) -> tuple[str, str, str]:
     if score is None:
         failed = column.name in row.failures or "" in row.failures
         return "✗" if failed else "-", "", ""
+    if score.value is None:
+        return "–", "", ""
     text = number(score.value, column)
     if score.spread is not None:
         text += f" ± {number(score.spread, column)}"
-    if score.delta is None or score.low is None or score.high is None:
+    if score.delta is None:
         return text, "", ""
+    difference = number(score.delta, column, sign=True)
+    if score.low is not None and score.high is not None:
+        difference += f" [{number(score.low, column)}, {number(score.high, column)}]"
     star = "*" if score.p is not None and score.p < SIGNIFICANT else ""
-    low, high = number(score.low, column), number(score.high, column)
-    return text, f"{number(score.delta, column, sign=True)} [{low}, {high}]", star
+    return text, difference, star
 
 
 def number(value: float, column: Column, *, sign: bool = False) -> str:

@@ -36,9 +36,10 @@ def _lines(row: Row, column: Column, score: Score) -> Iterator[list[object]]:
     ]
     doubt = [score.spread, score.delta, score.low, score.high, score.p, score.q, score.flips]
     cost = [row.retained, row.prune_seconds, score.seconds, row.peak_bytes, row.origin]
-    yield [*place, column.metric, "", True, score.value, *doubt, None, *cost]
+    undefined = score.absent.get(column.metric)
+    yield [*place, column.metric, "", True, score.value, *doubt, undefined, *cost]
     numbers = [(name, "", value, None) for name, value in score.metrics.items()]
     numbers += [(column.metric, label, value, None) for label, value in score.breakdown.items()]
-    absent = [(name, "", None, why) for name, why in score.absent.items()]
+    absent = [(n, "", None, why) for n, why in score.absent.items() if n != column.metric]
     for metric, label, value, why in [*numbers, *absent]:
         yield [*place, metric, label, False, value, *[None] * len(doubt), why, *[None] * len(cost)]

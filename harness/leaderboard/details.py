@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.leaderboard.board import Board, Column, Row
@@ -16,8 +16,8 @@ class Detail:
     column: Column
     metrics: tuple[str, ...]
     labels: tuple[str, ...]
-    absent: Mapping[str, str]
-    """Metric -> why it is missing."""
+    absent: Mapping[tuple[str, str], Sequence[str]]
+    """What is missing and why -> the rows that miss it; none = all of them."""
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -25,7 +25,10 @@ class Detail:
 
     @property
     def absences(self) -> list[str]:
-        return [f"{metric} is absent: {why}" for metric, why in self.absent.items()]
+        return [
+            f"{name} is absent{' in ' if rows else ''}{', '.join(rows)}: {why}"
+            for (name, why), rows in self.absent.items()
+        ]
 
     def texts(self, row: Row) -> list[str]:
         """A row's cells under the heads; ``-`` = it has no such number."""
@@ -39,13 +42,22 @@ def make_details(board: Board) -> list[Detail]:
     """The details of the columns that have any."""
     details = []
     for column in board.columns:
-        scores = [row.scores[column] for row in board.rows if column in row.scores]
+        rows = [row for row in board.rows if column in row.scores]
+        scores = [row.scores[column] for row in rows]
         detail = Detail(
             column=column,
             metrics=tuple(dict.fromkeys(name for score in scores for name in score.metrics)),
             labels=tuple(sorted({label for score in scores for label in score.breakdown})),
-            absent={name: why for score in scores for name, why in score.absent.items()},
+            absent=_absent(column, rows),
         )
         if detail.heads or detail.absent:
             details.append(detail)
     return details
+
+
+def _absent(column: Column, rows: Sequence[Row]) -> dict[tuple[str, str], list[str]]:
+    missing: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for reason in row.scores[column].absent.items():
+            missing.setdefault(reason, []).append(f"{row.name} {row.sparsity_text}".strip())
+    return {reason: found if len(found) < len(rows) else [] for reason, found in missing.items()}

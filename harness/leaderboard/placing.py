@@ -38,8 +38,7 @@ class RowKey(NamedTuple):
 
 
 def board_of(model: str, asked: EvalAsked) -> BoardKey:
-    batch = "" if asked.batch_size == 32 else f" batch {asked.batch_size}"
-    held = f"{asked.held.device} {asked.held.dtype}{batch}"
+    held = f"{asked.held.device} {asked.held.dtype} {asked.held.attention} batch {asked.batch_size}"
     edition, part = asked.data.edition, asked.data.part
     return BoardKey(model, hash_of(dict(asked.model)), edition, bool(part), held)
 

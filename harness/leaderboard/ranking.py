@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from harness.leaderboard.board import CONTROLS, Board, Column, Row, Score
+from harness.leaderboard.comparing import Comparison
 from harness.leaderboard.placing import (
     BoardKey,
     RowKey,
@@ -23,10 +24,16 @@ from harness.statistics import benjamini_hochberg, holm
 
 Pruned = Mapping[str, PruneRecord]
 """Key -> record."""
+Comparisons = Mapping[str, Comparison]
+"""Key of an evaluation -> its comparison with dense."""
+NOT_COMPARED = Comparison()
 
 
 def make_boards(
-    prunes: Iterable[PruneRecord], evals: Iterable[EvalRecord], failures: Iterable[FailureRecord]
+    prunes: Iterable[PruneRecord],
+    evals: Iterable[EvalRecord],
+    failures: Iterable[FailureRecord],
+    comparisons: Comparisons,
 ) -> list[Board]:
     """Sort all records into boards; the order of the records does not matter."""
     pruned = {record.key: record for record in prunes}
@@ -36,7 +43,14 @@ def make_boards(
     for record in found:
         by_board.setdefault(board_of(record.model, record.asked), []).append(record)
     return [
-        _make_board(key, records, is_retrained, pruned, [f for f in failed if may_show(key, f)])
+        _make_board(
+            key,
+            records,
+            is_retrained,
+            pruned,
+            [f for f in failed if may_show(key, f)],
+            comparisons,
+        )
         for key in sorted(by_board)
         for is_retrained, records in _by_training(by_board[key], pruned)
     ]
@@ -62,6 +76,7 @@ def _make_board(
     is_retrained: bool,  # noqa: FBT001
     pruned: Pruned,
     failures: Sequence[FailureRecord],
+    comparisons: Comparisons,
 ) -> Board:
     done: dict[RowKey, list[EvalRecord]] = {}
     failed: dict[RowKey, list[FailureRecord]] = {}
@@ -73,7 +88,7 @@ def _make_board(
         if asked is None or asked.is_retrained == is_retrained:
             row = row_of(failure.row, failure.sparsity, asked)
             failed.setdefault(row, []).append(failure)
-    adjusted = _adjusted_p(records)
+    doubts = _doubts(records, comparisons)
     columns = {column_of(record) for record in records}
     keys = list({**done, **failed})
     names = [(row.name, row.sparsity) for row in keys]
@@ -81,7 +96,7 @@ def _make_board(
     for row in keys:
         mark = f" #{row.parts[:6]}" if names.count((row.name, row.sparsity)) > 1 else ""
         found, missed = done.get(row, []), failed.get(row, [])
-        rows.append(_make_row(row.name + mark, row.sparsity, found, pruned, adjusted, missed))
+        rows.append(_make_row(row.name + mark, row.sparsity, found, pruned, doubts, missed))
     return Board(
         model=key.model,
         digest=key.digest,
@@ -102,15 +117,24 @@ def _asked(asked: PruneAsked | EvalAsked, pruned: Pruned) -> PruneAsked | None:
     return record.asked if record else None
 
 
-def _adjusted_p(records: Sequence[EvalRecord]) -> dict[str, tuple[float, float]]:
-    """Record key -> p by Holm and q by Benjamini-Hochberg, over a board's comparisons.
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A comparison with its p by Holm and its q by Benjamini-Hochberg over the board."""
 
-    Blind ones do not count.
-    """
-    compared = [r for r in records if r.got.comparison is not None and r.row not in CONTROLS]
-    values = [r.got.comparison.p for r in compared if r.got.comparison is not None]
-    adjusted = zip(holm(values), benjamini_hochberg(values), strict=True)
-    return {record.key: pair for record, pair in zip(compared, adjusted, strict=True)}
+    comparison: Comparison
+    p: float | None = None
+    q: float | None = None
+
+
+def _doubts(records: Sequence[EvalRecord], comparisons: Comparisons) -> dict[str, _Doubt]:
+    """Record key -> its comparison; controls' have no p and do not count for the others'."""
+    found = {r.key: comparisons.get(r.key, NOT_COMPARED) for r in records}
+    tested = {r.key: found[r.key].p for r in records if r.row not in CONTROLS}
+    values = {key: p for key, p in tested.items() if p is not None}
+    every = list(values.values())
+    adjusted = zip(values, holm(every), benjamini_hochberg(every), strict=True)
+    doubts = {key: _Doubt(found[key], p, q) for key, p, q in adjusted}
+    return {key: _Doubt(comparison) for key, comparison in found.items()} | doubts
 
 
 def _make_row(
@@ -118,7 +142,7 @@ def _make_row(
     sparsity: float,
     records: Sequence[EvalRecord],
     pruned: Pruned,
-    adjusted: Mapping[str, tuple[float, float]],
+    doubts: Mapping[str, _Doubt],
     failures: Sequence[FailureRecord],
 ) -> Row:
     by_column: dict[Column, list[EvalRecord]] = {}
@@ -143,7 +167,7 @@ def _make_row(
         achieved=fmean(achieved) if achieved else None,
         masked=fmean(r.got.sparsity.model.masked for r in made.values()) if made else None,
         seeds=tuple(sorted({r.seed for r in records if r.seed is not None})),
-        scores={column: _score(found, adjusted) for column, found in by_column.items()},
+        scores={column: _score(found, doubts) for column, found in by_column.items()},
         failures=_reasons(failures),
         origin=_origin(made.values()),
         retained=None,
@@ -167,35 +191,50 @@ def _reasons(failures: Sequence[FailureRecord]) -> dict[str, str]:
     return {name: "; ".join(found) for name, found in reasons.items()}
 
 
-def _score(records: Sequence[EvalRecord], adjusted: Mapping[str, tuple[float, float]]) -> Score:
-    values = [record.got.score for record in records]
-    comparisons = [r.got.comparison for r in records if r.got.comparison is not None]
-    score = Score(
-        value=fmean(values),
-        spread=stdev(values) if len(values) > 1 else None,
+def _score(records: Sequence[EvalRecord], doubts: Mapping[str, _Doubt]) -> Score:
+    """Over all seeds; a number that one of them lacks is absent."""
+    own = [doubts[record.key] for record in records]
+    compared = [doubt.comparison for doubt in own]
+    values = _all(record.got.score for record in records)
+    return Score(
+        value=_mean(values),
+        spread=stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None,
+        delta=_mean(_all(c.delta for c in compared)),
+        low=min(_all(c.low for c in compared), default=None),
+        high=max(_all(c.high for c in compared), default=None),
+        p=max(_all(doubt.p for doubt in own), default=None),
+        q=max(_all(doubt.q for doubt in own), default=None),
+        flips=_mean(_all(c.flips for c in compared)),
         seconds=fmean(sum(r.circumstances.seconds.values()) for r in records),
         overlap=max(record.got.calibration_overlap for record in records),
         metrics=_means([record.got.metrics for record in records]),
         breakdown=_means([record.got.breakdown for record in records]),
-        absent={name: why for r in records for name, why in r.got.absent.items()},
+        absent=_absent(records, compared),
     )
-    if not comparisons:
-        return score
-    flips = [
-        (c.worse + c.better) / c.items
-        for c in comparisons
-        if c.worse is not None and c.better is not None
-    ]
-    doubts = [adjusted[record.key] for record in records if record.key in adjusted]
-    return replace(
-        score,
-        delta=fmean(c.delta for c in comparisons),
-        low=min(c.low for c in comparisons),
-        high=max(c.high for c in comparisons),
-        p=max(p for p, _ in doubts) if doubts else None,
-        q=max(q for _, q in doubts) if doubts else None,
-        flips=fmean(flips) if flips else None,
-    )
+
+
+def _all(values: Iterable[float | None]) -> list[float]:
+    """All of them, or none if one is missing."""
+    found = list(values)
+    given = [value for value in found if value is not None]
+    return given if len(given) == len(found) else []
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _absent(records: Sequence[EvalRecord], comparisons: Sequence[Comparison]) -> dict[str, str]:
+    """What is missing -> why; with the seeds, where others have it."""
+    seeds: dict[tuple[str, str], list[int | None]] = {}
+    for record, comparison in zip(records, comparisons, strict=True):
+        for reason in {**record.got.absent, **comparison.absent}.items():
+            seeds.setdefault(reason, []).append(record.seed)
+    absent: dict[str, list[str]] = {}
+    for (name, why), found in seeds.items():
+        some = "" if len(found) == len(records) else f" (seed {', '.join(map(str, found))})"
+        absent.setdefault(name, []).append(why + some)
+    return {name: "; ".join(whys) for name, whys in absent.items()}
 
 
 def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -215,24 +254,33 @@ def _origin(records: Iterable[PruneRecord]) -> str:
 def _ranked(rows: Sequence[Row]) -> list[Row]:
     """Dense and blind first, then by sparsity, then by what is kept of the dense score."""
     controls = sorted((row for row in rows if row.is_control), key=lambda r: CONTROLS.index(r.name))
-    dense = next((row for row in controls if row.name == "dense"), None)
+    dense = next((row.scores for row in controls if row.name == "dense"), {})
     ranked = []
     for sparsity in sorted({row.sparsity for row in rows if not row.is_control}):
         group = [row for row in rows if row.sparsity == sparsity and not row.is_control]
-        scored = [row.scores for row in group if row.scores] or [{}]
-        shared = [c for c in scored[0] if all(c in scores for scores in scored)]
+        shares = [_shares(row.scores, dense) for row in group if row.scores]
+        shared = [column for column in dense if all(column in own for own in shares)]
         group = [replace(row, retained=_retained(row, dense, shared)) for row in group]
         # Rows that miss the sparsity stand after those that meet it, without a rank.
         ranked += sorted(group, key=lambda r: (not r.meets_sparsity, -(r.retained or 0.0), r.name))
     return [*controls, *ranked]
 
 
-def _retained(row: Row, dense: Row | None, columns: Sequence[Column]) -> float | None:
-    shares = []
-    for column in columns if row.scores else ():
-        if dense is None or column not in dense.scores:
-            return None
-        ours, theirs = row.scores[column].value, dense.scores[column].value
-        top, bottom = (ours, theirs) if column.higher_is_better else (theirs, ours)
-        shares.append(top / bottom if bottom and math.isfinite(bottom) else 0.0)
-    return fmean(shares) if shares and row.meets_sparsity else None
+def _retained(row: Row, dense: Mapping[Column, Score], columns: Sequence[Column]) -> float | None:
+    if not row.scores or not row.meets_sparsity:
+        return None
+    shares = _shares(row.scores, dense)
+    return _mean([shares[column] for column in columns])
+
+
+def _shares(scores: Mapping[Column, Score], dense: Mapping[Column, Score]) -> dict[Column, float]:
+    """What is kept of the dense scores; not of one that is 0, infinite or undefined."""
+    shares = {}
+    for column, score in scores.items():
+        ours, theirs = score.value, dense[column].value if column in dense else None
+        if ours is not None and theirs is not None:
+            top, bottom = (ours, theirs) if column.higher_is_better else (theirs, ours)
+            share = top / bottom if bottom else math.nan
+            if math.isfinite(share):
+                shares[column] = share
+    return shares

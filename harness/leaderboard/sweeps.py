@@ -36,9 +36,10 @@ def make_sweeps(board: Board) -> list[Sweep]:
 
 def _make_sweep(name: str, rows: Sequence[Row], columns: Sequence[Column]) -> Sweep:
     at = tuple(row.sparsity for row in rows)
-    means = {
-        column: trapezoid_area(at, [row.scores[column].value for row in rows]) / (at[-1] - at[0])
-        for column in columns
-        if all(column in row.scores for row in rows)
-    }
+    means = {}
+    for column in columns:
+        values = [row.scores[column].value for row in rows if column in row.scores]
+        defined = [value for value in values if value is not None]
+        if len(defined) == len(rows):
+            means[column] = trapezoid_area(at, defined) / (at[-1] - at[0])
     return Sweep(name=name, sparsities=at, means=means)

@@ -16,7 +16,6 @@ Stage = Literal[
     "verify",
     "save",
     "evaluate",
-    "compare",
     "file",
     "rank",
 ]

@@ -148,13 +148,14 @@ class Scores:
     """A task's verdict on all outputs, made in one go."""
 
     per_sample: Sequence[float]
-    """In the order of the examples; their weighted mean, transformed, is the main score."""
+    """In the order of the examples; their weighted mean, transformed, is the main score. Empty
+    where that is undefined, and the metric's name in `absent`."""
     weights: Sequence[float] | None = None
     """E.g. tokens per window; None = all equal."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Further numbers, e.g. BLEU."""
     absent: Mapping[str, str] = field(default_factory=dict)
-    """Metric -> why it could not be computed."""
+    """Metric -> why it could not be computed, or is not defined here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from harness.plugin import (
     Asker,
+    DataError,
     Example,
     Manifest,
     Metric,
@@ -23,9 +24,10 @@ from harness.plugin import (
 from harness_tasks import lavis, lmms_eval
 from harness_tasks.caption_files import captions_in, read_captions
 from harness_tasks.manifests import manifest_of
-from harness_tasks.metrics.captions import score_captions
+from harness_tasks.metrics.captions import CIDER_D, score_captions
+from harness_tasks.metrics.ptb import tokenize
 
-CIDER = Metric(name="CIDEr-D")
+CIDER = Metric(name=CIDER_D)
 LMMS_EVAL = Profile(name="lmms-eval", prompt=lmms_eval.CAPTION_PROMPT, generation=lmms_eval.CAPTION)
 
 
@@ -41,6 +43,13 @@ class Captioning:
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
         path, images = captions_in(folder, self.manifest)
+        items = read_captions(path, images, split="test")
+        for item in items:
+            if not any(map(tokenize, item.captions)):
+                said = ", ".join(map(repr, item.captions))
+                raise DataError(
+                    path, f"none of its captions has a word: {said}", f"image {item.id}"
+                )
         return [
             Example(
                 sample=Sample(id=item.id, image=item.path, prompt=profile.prompt),
@@ -48,7 +57,7 @@ class Captioning:
                 label=item.domain,
                 cluster=item.id,
             )
-            for item in read_captions(path, images, split="test")
+            for item in items
         ]
 
     def ask(self, asker: Asker, examples: Sequence[Example], profile: Profile) -> Sequence[Any]:

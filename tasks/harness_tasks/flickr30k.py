@@ -63,6 +63,10 @@ class Flickr30k:
         of_texts = [Rank(*texts) for texts, _ in outputs]
         of_images = [[Rank(*rank) for rank in images] for _, images in outputs]
         ranks = Ranks(of_texts, [rank for own in of_images for rank in own])
+        metrics = recalls(ranks)
+        if len(of_texts) == 1:
+            why = "undefined on one image: it is found whatever the model says"
+            return Scores(per_sample=(), absent=dict.fromkeys([self.metric.name, *metrics], why))
         # The mean over images of TR's half and, times images per caption, IR's half.
         share = len(of_texts) / len(ranks.images)
         return Scores(
@@ -70,7 +74,7 @@ class Flickr30k:
                 (_hits(text) + share * sum(map(_hits, images))) / 2
                 for text, images in zip(of_texts, of_images, strict=True)
             ],
-            metrics=recalls(ranks),
+            metrics=metrics,
         )
 
 

@@ -87,9 +87,7 @@ CAPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("count", "cider"), [(1, 0.0), (2, 2.512801), (3, 3.070574), (4, 3.527614)]
-)
+@pytest.mark.parametrize(("count", "cider"), [(2, 2.512801), (3, 3.070574), (4, 3.527614)])
 def test_cider_equals_pycocoevalcap(count: int, cider: float) -> None:
     predictions, references = zip(*CAPTIONS[:count], strict=True)
 

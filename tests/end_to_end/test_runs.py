@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+import harness.eval_cell
 from harness.calibration import CalibrationSet
 from harness.errors import CheckpointError, InfeasibleError, InputError, RunError
+from harness.leaderboard import to_markdown
 from harness.model import load_model
 from harness.pipeline import prune_to_folder, run
 from harness.plugin import LayerJob, LayerResult
@@ -261,6 +263,38 @@ def test_a_cell_that_fails_is_filed_and_the_others_go_on(
 
     assert run(spec, plugins).failures == []
     assert {r.row for r in Store(spec.results).evals()} >= {"wanda"}
+
+
+@pytest.mark.parametrize("fails", ["dense", "magnitude"])
+def test_what_fails_at_first_is_compared_when_it_is_made_good(
+    world: Spec, plugins: Plugins, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """Whether dense or the pruned model comes later: the board is that of a run without faults."""
+    evaluate = harness.eval_cell.evaluate
+
+    def fail_once(model: Any, task: Any, *, is_blind: bool, **options: Any) -> Any:
+        is_dense = not any(int((model.weight(i) == 0).sum()) for i in model.layers)
+        if not is_blind and is_dense == (fails == "dense"):
+            raise RunError("out of memory")
+        return evaluate(model, task, is_blind=is_blind, **options)
+
+    spec = world("r", "magnitude", sparsities=[0.95], tasks=[{"name": "imagenet"}])
+    monkeypatch.setattr("harness.eval_cell.evaluate", fail_once)
+    [first] = run(spec, plugins).boards
+    monkeypatch.undo()
+    [second] = run(spec, plugins).boards
+
+    assert "out of memory" in to_markdown(first)
+    assert "out of memory" not in to_markdown(second)
+    [pruned] = [row for row in second.rows if row.name == "magnitude"]
+    [score] = pruned.scores.values()
+    assert None not in (score.delta, score.low, score.high, score.p, score.q, score.flips)
+    if fails == "dense":
+        [before] = [row.scores for row in first.rows if row.name == "magnitude"]
+        [before] = before.values()
+        assert (before.value, before.delta, before.p) == (score.value, None, None)
+        assert before.absent == {"delta": "the dense model has no score here yet"}
+        assert "delta is absent: the dense model has no score here yet" in to_markdown(first)
 
 
 def test_activations_that_are_no_numbers_file_a_failure_and_no_result(

@@ -391,6 +391,33 @@ def test_a_choice_that_is_ruled_out_is_the_worst(
     )
 
 
+@pytest.mark.parametrize("group", [False, True])
+def test_a_task_whose_items_hold_nothing_to_count_has_no_score(
+    folder: Path,
+    models: dict[str, Loaded],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    group: bool,
+) -> None:
+    """Bits per byte of no bytes; a group would else be the mean of the others."""
+    task, examples = (
+        read("bit_rates", folder) if group else read("rolling_few", folder, "bits_per_byte")
+    )
+    outputs = answer(task, examples, models["causal"], tmp_path / "log")
+    assert task._suite is not None
+    few = task._suite.tasks["rolling_few"]
+
+    def judge_nothing(doc: Any, results: Any) -> Any:
+        return {"bits_per_byte": (0.0, 0), "word_perplexity": (-1.0, 2)}
+
+    monkeypatch.setattr(few, "process_results", judge_nothing)
+    scores = task.score(examples, outputs, profile("default" if group else "bits_per_byte"))
+
+    why = "undefined: the items of rolling_few hold nothing that is counted"
+    assert (list(scores.per_sample), scores.weights) == ([], None)
+    assert scores.absent["bits_per_byte,none"] == why
+
+
 def test_an_item_without_the_main_metric_is_a_failure(
     folder: Path, models: dict[str, Loaded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

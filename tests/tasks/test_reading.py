@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.plugin import DataError, Profile
+from harness.plugin import DataError, Example, Profile, Sample
 from harness.testing import check_task
 from harness_tasks.captioning import CocoCaption, NoCaps
+from harness_tasks.flickr30k import Flickr30k
 from harness_tasks.gqa import GQA
 from harness_tasks.imagenet import ImageNet
 from harness_tasks.lavis import ask, clean_question
@@ -201,6 +202,84 @@ def test_an_image_without_captions_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="image 6 has no caption"):
         NoCaps().examples(tmp_path, NoCaps().profiles[0], None)
+
+
+def test_an_image_whose_captions_hold_no_word_is_named(tmp_path: Path) -> None:
+    """One that has a word among others without stays: pycocoevalcap scores it."""
+    images(tmp_path / "images", ["a.jpg", "b.jpg"])
+    content = json.loads(json.dumps(COCO))
+    path = tmp_path / "nocaps_val_4500_captions.json"
+    content["annotations"][0]["caption"] = " . "
+    dump(path, content)
+    assert len(NoCaps().examples(tmp_path, NoCaps().profiles[0], None)) == 2
+
+    content["annotations"][2]["caption"] = "?"
+    dump(path, content)
+
+    with pytest.raises(DataError, match=r"image 5: none of its captions has a word: ' \. ', '\?'"):
+        NoCaps().examples(tmp_path, NoCaps().profiles[0], None)
+
+
+@pytest.mark.parametrize(
+    ("references", "why"),
+    [
+        ([("a dog runs", "the dog")], "undefined on one image"),
+        ([("a dog",), ("a dog",), ("a dog", "a dog")], "the references of all 3 images have the"),
+    ],
+)
+def test_cider_of_images_that_no_word_tells_apart_is_undefined(
+    references: list[tuple[str, ...]], why: str
+) -> None:
+    """Every n-gram of theirs weighs log 1: all captions would score 0, the right one too."""
+    task = CocoCaption()
+    examples = [
+        Example(sample=Sample(id=str(place)), references=texts)
+        for place, texts in enumerate(references)
+    ]
+
+    scores = task.score(examples, [texts[0] for texts in references], task.profiles[0])
+
+    assert (scores.per_sample, "CIDEr-D" in scores.metrics) == ([], False)
+    assert why in scores.absent["CIDEr-D"]
+    assert scores.metrics["BLEU-1"] == pytest.approx(1)
+
+
+def test_cider_needs_one_word_that_tells_images_apart() -> None:
+    task = CocoCaption()
+    texts = ["a dog", "a cat"]
+    examples = [Example(sample=Sample(id=text), references=(text,)) for text in texts]
+
+    scores = task.score(examples, texts, task.profiles[0])
+
+    assert "CIDEr-D" not in scores.absent
+    assert min(scores.per_sample) > 0
+
+
+def test_an_empty_caption_scores_nothing() -> None:
+    """As in pycocoevalcap: 0 by every metric, not undefined."""
+    task = CocoCaption()
+    examples = [
+        Example(sample=Sample(id=text), references=(f"{text} runs here now",)) for text in "abc"
+    ]
+
+    scores = task.score(examples, [""] * 3, task.profiles[0])
+
+    assert list(scores.per_sample) == [0, 0, 0]
+    assert set(scores.metrics.values()) == {0}
+
+
+def test_recall_in_a_gallery_of_one_image_is_undefined() -> None:
+    """Its texts are all there is to find: 100 % whatever the model says."""
+    task = Flickr30k()
+    examples = [Example(sample=Sample(id=str(place))) for place in range(2)]
+    outputs = [[[0, 1, 1], [[0, 1, 1]]]] * 2
+
+    one = task.score(examples[:1], outputs[:1], task.profiles[0])
+    two = task.score(examples, outputs, task.profiles[0])
+
+    assert (one.per_sample, one.metrics) == ((), {})
+    assert one.absent.keys() == {"mean recall", *two.metrics}
+    assert (two.per_sample, two.absent) == ([1, 1], {})
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Evaluation: batches, blindness, resuming, subsets, and what a model cannot do."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,82 @@ def test_a_nan_score_fails_the_cell(gqa: tuple[Model, OpenTask], tmp_path: Path)
 
     with pytest.raises(RunError, match="the score of 1 items is NaN, first q0"):
         run(model, task, tmp_path / "r")
+
+
+def scored_as(task: OpenTask, **scores: Any) -> None:
+    """Make the task give these scores."""
+
+    class Other(type(task.task)):
+        def score(self, examples: Any, outputs: Any, profile: Profile) -> Scores:
+            return Scores(**scores)
+
+    object.__setattr__(task, "task", Other())
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        ({"per_sample": (), "absent": {"exact match": "none here"}}, "none here"),
+        (
+            {"per_sample": [1.0] * 12, "weights": [0.0] * 12},
+            "the weights of its 12 items are all 0",
+        ),
+    ],
+)
+def test_an_undefined_score_is_none_and_nothing_in_the_log_is_a_number(
+    gqa: tuple[Model, OpenTask], tmp_path: Path, scores: dict[str, Any], why: str
+) -> None:
+    model, task = gqa
+    answering(model, lambda _: "yes")
+    scored_as(task, **scores)
+
+    evaluation = run(model, task, tmp_path / "r")
+
+    assert evaluation.items is None
+    assert evaluation.scores.absent == {"exact match": why}
+    assert breakdown(task, None) == ({}, {"query": 8, "verify": 4})
+    assert {(row["score"], row["weight"]) for row in evaluation.log(task)} == {(None, None)}
+    assert {row["output"] for row in evaluation.log(task)} == {"yes"}
+
+
+def test_a_label_whose_items_weigh_nothing_has_no_score(
+    gqa: tuple[Model, OpenTask], tmp_path: Path
+) -> None:
+    model, task = gqa
+    answering(model, lambda _: "yes")
+    scored_as(task, per_sample=[0.5] * 12, weights=[0.0] * 4 + [1.0] * 8)
+
+    evaluation = run(model, task, tmp_path / "r")
+
+    assert breakdown(task, evaluation.items) == ({"query": 50.0}, {"query": 8, "verify": 4})
+
+
+def test_a_further_metric_that_is_no_number_is_absent(
+    gqa: tuple[Model, OpenTask], tmp_path: Path
+) -> None:
+    model, task = gqa
+    answering(model, lambda _: "yes")
+    scored_as(task, per_sample=[1.0] * 12, metrics={"mcc": math.nan, "f1": 0.5})
+
+    scores = run(model, task, tmp_path / "r").scores
+
+    assert scores.metrics == {"f1": 0.5}
+    assert scores.absent == {"mcc": "undefined here: its value is NaN"}
+
+
+def test_one_image_cannot_be_blind(
+    gqa_folder: Path, tiny_model: MakeModel, plugins: Plugins, tmp_path: Path
+) -> None:
+    """Its questions would be shown the very image they are about."""
+    data = DataSpec(folders={"gqa": gqa_folder})
+    model = tiny_model("blip2_t5")
+
+    one, two = (
+        open_task(TaskSpec(name="gqa", limit=limit), data, tmp_path, model, plugins)
+        for limit in (1, 2)
+    )
+
+    assert (one.can_be_blind, two.can_be_blind) == (False, True)
 
 
 def test_a_changed_prompt_changes_the_profiles_identity(

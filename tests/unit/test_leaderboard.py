@@ -1,17 +1,17 @@
 """Boards: who stands beside whom, in which order, with which marks."""
 
 import csv
+import math
 from typing import Any
 
 import pytest
 
 from harness.cli.render import board_json
-from harness.leaderboard import make_boards, to_csv, to_markdown
+from harness.leaderboard import Comparison, make_boards, to_csv, to_markdown
 from harness.leaderboard.sweeps import make_sweeps
 from harness.record import (
     CalibrationIdentity,
     Circumstances,
-    Comparison,
     DataIdentity,
     EvalAsked,
     EvalGot,
@@ -71,7 +71,6 @@ def eval_record(
     task: str = "vqav2",
     profile: str | ProfileIdentity = "lavis",
     got: dict[str, Any] | None = None,
-    delta: tuple[float, float, float, float] | None = None,
     **data: Any,
 ) -> EvalRecord:
     higher = task != "wikitext"
@@ -87,30 +86,11 @@ def eval_record(
         ),
         batch_size=32,
     )
-    comparison = None
-    if delta is not None:
-        value, low, high, p = delta
-        comparison = Comparison(
-            dense=90,
-            delta=value,
-            low=low,
-            high=high,
-            p=p,
-            worse=8,
-            better=2,
-            items=100,
-            clusters=50,
-        )
     found = EvalGot(
         metric="accuracy" if higher else "perplexity",
         unit="%" if higher else "",
         higher_is_better=higher,
-        score=score,
-        low=score,
-        high=score,
-        samples="x",
-        comparison=comparison,
-        **(got or {}),
+        **{"score": score, "low": score, "high": score, "samples": "x", **(got or {})},
     )
     return EvalRecord(
         model="net",
@@ -125,8 +105,17 @@ def eval_record(
     )
 
 
-def one_board(prunes: list[PruneRecord], evals: list[EvalRecord], failures: Any = ()) -> Any:
-    boards = make_boards(prunes, evals, failures)
+def difference(delta: float, low: float, high: float, p: float) -> Comparison:
+    return Comparison(delta=delta, low=low, high=high, p=p)
+
+
+def one_board(
+    prunes: list[PruneRecord],
+    evals: list[EvalRecord],
+    failures: Any = (),
+    comparisons: dict[str, Comparison] | None = None,
+) -> Any:
+    boards = make_boards(prunes, evals, failures, comparisons or {})
     assert len(boards) == 1
     return boards[0]
 
@@ -134,10 +123,10 @@ def one_board(prunes: list[PruneRecord], evals: list[EvalRecord], failures: Any 
 def test_controls_come_first_and_rows_by_what_they_keep() -> None:
     a, b, c = prune_record("a"), prune_record("b"), prune_record("c", sparsity=0.3)
     evals = [
-        eval_record("a", 60, pruned=a, delta=(-30, -35, -25, 0.001)),
-        eval_record("b", 70, pruned=b, delta=(-20, -25, -15, 0.001)),
-        eval_record("c", 50, pruned=c, delta=(-40, -45, -35, 0.001)),
-        eval_record("blind", 40, delta=(-50, -55, -45, 0.001)),
+        eval_record("a", 60, pruned=a),
+        eval_record("b", 70, pruned=b),
+        eval_record("c", 50, pruned=c),
+        eval_record("blind", 40),
         eval_record("dense", 90),
     ]
 
@@ -153,8 +142,8 @@ def test_lower_is_better_for_perplexity() -> None:
     a, b = prune_record("a"), prune_record("b")
     evals = [
         eval_record("dense", 10, task="wikitext"),
-        eval_record("a", 20, pruned=a, task="wikitext", delta=(10, 9, 11, 0.01)),
-        eval_record("b", 12.5, pruned=b, task="wikitext", delta=(2.5, 2, 3, 0.01)),
+        eval_record("a", 20, pruned=a, task="wikitext"),
+        eval_record("b", 12.5, pruned=b, task="wikitext"),
     ]
 
     board = one_board([a, b], evals)
@@ -185,7 +174,7 @@ def test_mini_full_and_partial_rows_never_share_a_board() -> None:
         eval_record("dense", 61, edition="full", part="@400 #c0ffee"),
     ]
 
-    boards = make_boards([], evals, [])
+    boards = make_boards([], evals, [], {})
 
     assert len({board.name for board in boards}) == 3
     assert "not the real benchmark" in next(b for b in boards if b.edition == "mini").title
@@ -202,7 +191,7 @@ def test_retrained_rows_never_share_a_board_with_one_shot_ones() -> None:
         eval_record("a + finetune", 88, pruned=tuned),
     ]
 
-    plain, retrained = make_boards([shot, tuned], evals, [])
+    plain, retrained = make_boards([shot, tuned], evals, [], {})
 
     assert [row.name for row in plain.rows] == ["dense", "a"]
     assert [row.name for row in retrained.rows] == ["dense", "a + finetune"]
@@ -236,12 +225,15 @@ def test_a_model_whose_pattern_is_of_permuted_inputs_says_so() -> None:
 
 def test_seeds_are_averaged_with_their_spread() -> None:
     runs = [prune_record("a", seed=seed) for seed in (0, 1, 2)]
-    evals = [eval_record("dense", 90)] + [
-        eval_record("a", score, pruned=run, delta=(score - 90, score - 95, score - 85, 0.01))
-        for run, score in zip(runs, (60, 61, 62), strict=True)
+    evals = [
+        eval_record("a", score, pruned=run) for run, score in zip(runs, (60, 61, 62), strict=True)
     ]
+    comparisons = {
+        record.key: difference(delta, delta - 5, delta + 5, 0.01)
+        for record, delta in zip(evals, (-30, -29, -28), strict=True)
+    }
 
-    row = one_board(runs, evals).rows[1]
+    row = one_board(runs, [eval_record("dense", 90), *evals], (), comparisons).rows[1]
     score = next(iter(row.scores.values()))
 
     assert row.seeds == (0, 1, 2)
@@ -251,17 +243,18 @@ def test_seeds_are_averaged_with_their_spread() -> None:
 
 def test_p_values_are_adjusted_over_the_board() -> None:
     a, b = prune_record("a"), prune_record("b")
-    evals = [
-        eval_record("dense", 90),
-        eval_record("blind", 10, delta=(-80, -81, -79, 0.0001)),
-        eval_record("a", 80, pruned=a, delta=(-10, -20, -1, 0.03)),
-        eval_record("b", 79, pruned=b, delta=(-11, -21, -2, 0.02)),
-    ]
+    blind = eval_record("blind", 10)
+    one, other = eval_record("a", 80, pruned=a), eval_record("b", 79, pruned=b)
+    comparisons = {
+        blind.key: difference(-80, -81, -79, 0.0001),
+        one.key: difference(-10, -20, -1, 0.03),
+        other.key: difference(-11, -21, -2, 0.02),
+    }
 
-    text = to_markdown(one_board([a, b], evals))
+    board = one_board([a, b], [eval_record("dense", 90), blind, one, other], (), comparisons)
 
-    assert "80.0 (-10.0 [-20.0, -1.0])*" in text
-    rows = {row.name: row for row in one_board([a, b], evals).rows}
+    assert "80.0 (-10.0 [-20.0, -1.0])*" in to_markdown(board)
+    rows = {row.name: row for row in board.rows}
     assert [next(iter(rows[n].scores.values())).p for n in "ab"] == [0.04, 0.04]
     assert [next(iter(rows[n].scores.values())).q for n in "ab"] == [0.03, 0.03]
 
@@ -462,6 +455,96 @@ def test_changed_profiles_stand_apart_and_say_how_they_ask() -> None:
     assert {line["source"] for line in lines} == {column.source for column in board.columns}
 
 
+def test_an_undefined_score_is_shown_as_such_and_not_ranked_in_its_column() -> None:
+    """The other column alone decides what is kept: 40 of 50 and 45 of 50."""
+    a, b = prune_record("a"), prune_record("b")
+    undefined = {"score": None, "low": None, "high": None, "absent": {"accuracy": "one image"}}
+    evals = [
+        eval_record("dense", 90),
+        eval_record("dense", 50, task="gqa"),
+        eval_record("a", 0, pruned=a, got=undefined),
+        eval_record("a", 40, pruned=a, task="gqa"),
+        eval_record("b", 10, pruned=b),
+        eval_record("b", 45, pruned=b, task="gqa"),
+    ]
+
+    board = one_board([a, b], evals)
+
+    assert [(row.name, row.retained) for row in board.rows[1:]] == [("b", 0.9), ("a", 0.8)]
+    text = to_markdown(board)
+    assert "| a | 0.500 | 40.0 | – | 80.0 % |" in text
+    assert "vqav2/lavis: accuracy is absent in a 0.500: one image" in text
+    lines = [line for line in csv.DictReader(to_csv(board).splitlines()) if line["pruner"] == "a"]
+    assert [(line["task"], line["main"], line["score"], line["absent"]) for line in lines] == [
+        ("gqa", "True", "40.0", ""),
+        ("vqav2", "True", "", "one image"),
+    ]
+    scores = {s["task"]: s for s in board_json(board)["rows"][2]["scores"]}
+    assert (scores["vqav2"]["score"], scores["vqav2"]["absent"]) == (
+        None,
+        {"accuracy": "one image"},
+    )
+
+
+def test_a_mean_over_seeds_that_one_lacks_is_absent_and_names_the_seed() -> None:
+    runs = [prune_record("a", seed=seed) for seed in (0, 1)]
+    undefined = {"score": None, "low": None, "high": None, "absent": {"accuracy": "no items"}}
+    evals = [
+        eval_record("a", 60, pruned=runs[0]),
+        eval_record("a", 0, pruned=runs[1], got=undefined),
+    ]
+    comparisons = {
+        evals[0].key: difference(-30, -31, -29, 0.01),
+        evals[1].key: Comparison(absent={"delta": "no log"}),
+    }
+
+    [score] = one_board(runs, evals, (), comparisons).rows[0].scores.values()
+
+    assert score.value is score.spread is score.delta is score.low is score.p is None
+    assert score.absent == {"accuracy": "no items (seed 1)", "delta": "no log (seed 1)"}
+
+
+@pytest.mark.parametrize(("dense", "kept"), [(0, None), (math.inf, None), (10, 0.5)])
+def test_nothing_is_kept_of_a_dense_score_that_is_none(dense: float, kept: float | None) -> None:
+    a = prune_record("a")
+    task = "wikitext" if math.isinf(dense) else "vqav2"
+    evals = [eval_record("dense", dense, task=task), eval_record("a", 5, pruned=a, task=task)]
+
+    assert one_board([a], evals).rows[1].retained == kept
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 8},
+        {"held": Held(device="cuda", dtype="float32", attention="sdpa")},
+        {"held": Held(device="cpu", dtype="bfloat16", attention="sdpa")},
+        {"held": Held(device="cpu", dtype="float32", attention="eager")},
+    ],
+)
+def test_what_is_held_otherwise_stands_on_a_board_of_its_own(change: dict[str, Any]) -> None:
+    one = eval_record("dense", 90)
+    other = one.model_copy(update={"asked": one.asked.model_copy(update=change)})
+
+    boards = make_boards([], [one, other], [], {})
+
+    assert len({board.name for board in boards}) == 2
+    assert [board.rows[0].seeds for board in boards] == [(), ()]
+
+
+def test_a_boards_name_follows_from_its_records_alone() -> None:
+    """All that it is held by is said, whatever the defaults are and what else is in the folder."""
+    usual = eval_record("dense", 90)
+    rare = usual.model_copy(update={"asked": usual.asked.model_copy(update={"batch_size": 1})})
+
+    [alone] = make_boards([], [usual], [], {})
+    names = {board.name for board in make_boards([], [usual, rare], [], {})}
+
+    digest = alone.digest[:6]
+    assert alone.name == f"net-{digest}-mini-cpu-float32-sdpa-batch-32"
+    assert names == {alone.name, f"net-{digest}-mini-cpu-float32-sdpa-batch-1"}
+
+
 def test_an_edited_plugin_makes_another_row() -> None:
     old, new = prune_record("a", source="old"), prune_record("a", source="new")
     evals = [
@@ -480,8 +563,8 @@ def test_the_order_of_records_changes_no_byte() -> None:
     a, b = prune_record("a"), prune_record("b")
     evals = [
         eval_record("dense", 90),
-        eval_record("a", 60, pruned=a, delta=(-30, -35, -25, 0.001)),
-        eval_record("b", 70, pruned=b, delta=(-20, -25, -15, 0.001)),
+        eval_record("a", 60, pruned=a),
+        eval_record("b", 70, pruned=b),
     ]
     one, other = one_board([a, b], evals), one_board([b, a], evals[::-1])
 

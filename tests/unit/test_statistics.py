@@ -186,6 +186,52 @@ def test_an_infinite_perplexity_is_compared_without_an_error() -> None:
     assert (interval.low, interval.high) == (-math.inf, math.inf)
 
 
+def test_infinite_scores_leave_intervals_open_and_warn_of_nothing() -> None:
+    finite = make_items([1.0, 2.0], ["a", "b"], transform="exp")
+    infinite = make_items([math.inf, 2.0], ["a", "b"], transform="exp")
+    beyond = make_items([800.0, 801.0], ["a", "b"], transform="exp")
+
+    for items in (infinite, beyond):
+        assert items.main() == math.inf
+        assert score_interval(items).bounds == (None, None)
+        assert paired_interval(finite, items).bounds == (None, None)
+        assert items.why_unbounded == "the score is inf"
+
+
+def test_right_and_wrong_items_that_weigh_unlike_are_tested_by_their_weights() -> None:
+    """Two items count as much as forty others: both become right, and eleven of the forty wrong.
+
+    The mean rises; flips alone would star a fall. Both signs of the two alike reach the total.
+    """
+    names = [str(index) for index in range(42)]
+    weights = [0.25] * 2 + [0.0125] * 40
+    dense = make_items([0] * 2 + [1] * 40, names, weights=weights)
+    now = make_items([1] * 2 + [0] * 11 + [1] * 29, names, weights=weights)
+
+    assert paired_interval(now, dense).value == pytest.approx(0.3625)
+    assert mcnemar_exact(11, 2) < 0.05
+    assert paired_p(now, dense) == 0.5
+
+
+@given(st.data())
+def test_a_star_never_points_away_from_the_difference(data: st.DataObject) -> None:
+    """Mirrored pairs have equal p; where the weighted flips cancel it is 1."""
+    count = data.draw(st.integers(2, 10))
+    flips = data.draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=count, max_size=count))
+    weights = data.draw(st.lists(st.sampled_from([0, 1, 5]), min_size=count, max_size=count))
+    if not any(weights):
+        weights[0] = 1
+    names = [str(index) for index in range(count)]
+    now = make_items([float(flip > 0) for flip in flips], names, weights=weights)
+    dense = make_items([float(flip < 0) for flip in flips], names, weights=weights)
+
+    p = paired_p(now, dense)
+
+    assert p == paired_p(dense, now)
+    if paired_interval(now, dense).value == 0:
+        assert p == 1
+
+
 def test_sign_flips_of_few_clusters_are_exact() -> None:
     """Of 2^3 patterns only +++ and --- reach the total of 6."""
     assert sign_flip_p(np.array([1.0, 2.0, 3.0])) == 0.25

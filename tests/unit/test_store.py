@@ -19,7 +19,7 @@ from harness.record import (
     ProfileIdentity,
 )
 from harness.resume import ResumeLog
-from harness.store import Store, read_record, slug
+from harness.store import Store, log_digest, read_record, slug
 
 
 def eval_record(score: float = 50.0, row: str = "dense", pruned: str | None = None) -> EvalRecord:
@@ -42,7 +42,7 @@ def eval_record(score: float = 50.0, row: str = "dense", pruned: str | None = No
         score=score,
         low=score - 1,
         high=float("inf"),
-        samples="x",
+        samples=log_digest([{"id": "1", "score": 0.5}]),
     )
     return EvalRecord(
         model="Mini Model",
@@ -67,7 +67,7 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     )
     assert store.find_eval("vqav2", record.key) == record
     assert list(store.evals()) == [record]
-    assert store.read_samples(record) == [{"id": "1", "score": 0.5}]
+    assert list(store.read_samples(record)) == [{"id": "1", "score": 0.5}]
     assert json.loads(path.read_text())["got"]["high"] == "Infinity"
 
 

@@ -88,7 +88,8 @@ def _near_peak(logs: Tensor) -> int:
     peak = least + (most - least) * fullest / BINS
     # The last eigenvalue alone is no tail.
     near = (logs[:-1] >= peak + BELOW_PEAK) & (logs[:-1] <= peak + ABOVE_PEAK)
-    return min(near.nonzero().flatten().tolist(), key=lambda start: _distance(logs[start:]))
+    starts: list[int] = near.nonzero().flatten().tolist()
+    return min(starts, key=lambda start: _distance(logs[start:]))
 
 
 def _distance(tail: Tensor) -> float:

@@ -165,7 +165,9 @@ def score_documents(
             try:
                 results[name][f"{metric},{kept}"] = float(aggregation.get(metric, fmean)(found))
             except Exception as error:  # a task's own function
-                absent[f"{metric},{kept}"] = str(error).partition("\n")[0] or type(error).__name__
+                if f"{metric},{kept}" != main.key:  # that one is the machine's to compute
+                    why = str(error).partition("\n")[0] or type(error).__name__
+                    absent[f"{metric},{kept}"] = why
         kept_values = values.get((main.name, main.filter), [])
         if len(kept_values) != len(places):
             raise RunError(
@@ -174,9 +176,13 @@ def score_documents(
             )
         for place, value in zip(places, kept_values, strict=True):
             scores[place], weights[place] = main.reading.item(value)
+        if not any(weights[place] for place in places):
+            absent[main.key] = f"undefined: the items of {name} hold nothing that is counted"
+    if main.key in absent:
+        scores, weights = [], []
     return Scores(
         per_sample=scores,
-        weights=_balanced(documents, weights, by_size=main.by_size),
+        weights=_balanced(documents, weights, by_size=main.by_size) if weights else None,
         metrics=_others(suite, results, main),
         absent=absent,
     )

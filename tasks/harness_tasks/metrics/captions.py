@@ -14,13 +14,14 @@ from pathlib import Path
 from harness.plugin import InputError
 from harness_tasks.metrics.ptb import tokenize
 
+CIDER_D = "CIDEr-D"
 CORENLP = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 Texts = dict[int, list[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionScores:
-    """CIDEr per image in the order given, other metrics over all images."""
+    """CIDEr per image in the order given, empty where it is undefined; others over all images."""
 
     cider: Sequence[float]
     metrics: dict[str, float]
@@ -45,12 +46,12 @@ def score_captions(
 
     made: Texts = {i: [tokenize(text)] for i, text in enumerate(predictions)}
     wanted: Texts = {i: [tokenize(text) for text in texts] for i, texts in enumerate(references)}
-    _, cider = Cider().compute_score(wanted, made)
+    absent = _undefined(wanted)
+    cider = [] if absent else Cider().compute_score(wanted, made)[1]
     bleu, _ = Bleu(4).compute_score(wanted, made, verbose=0)
     rouge, _ = Rouge().compute_score(wanted, made)
     metrics = {f"BLEU-{n}": float(value) for n, value in enumerate(bleu, start=1)}
     metrics["ROUGE-L"] = float(rouge)
-    absent: dict[str, str] = {}
     for name in ("METEOR", "SPICE"):
         reason = _why_absent(name)
         if reason:
@@ -58,6 +59,22 @@ def score_captions(
         else:
             metrics[name] = _meteor(wanted, made) if name == "METEOR" else _spice(wanted, made)
     return CaptionScores(cider=[float(value) for value in cider], metrics=metrics, absent=absent)
+
+
+def _undefined(wanted: Texts) -> dict[str, str]:
+    """CIDEr-D where all document frequencies are alike: it then is 0 whatever a caption says.
+
+    An n-gram weighs log(images / images that have it), so one that all have weighs nothing.
+    """
+    from pycocoevalcap.cider.cider_scorer import precook
+
+    images = ({ngram for text in texts for ngram in precook(text)} for texts in wanted.values())
+    first = next(images)
+    if not all(ngrams == first for ngrams in images):
+        return {}
+    if len(wanted) == 1:
+        return {CIDER_D: "undefined on one image: words are weighed by how many images have them"}
+    return {CIDER_D: f"undefined: the references of all {len(wanted)} images have the same words"}
 
 
 def _why_absent(name: str) -> str:

@@ -69,7 +69,8 @@ def _candidates(eigenvalues: Tensor) -> list[int]:
     fullest = torch.histc(logs, BINS, float(logs[0]), float(logs[-1])).argmax()
     peak = 10 ** torch.linspace(float(logs[0]), float(logs[-1]), BINS + 1)[fullest]
     inside = (eigenvalues >= torch.log10(0.95 * peak)) & (eigenvalues <= 1.5 * peak)
-    return inside[:-1].nonzero().flatten().tolist()
+    places: list[int] = inside[:-1].nonzero().flatten().tolist()
+    return places
 
 
 @hookimpl
