@@ -1,7 +1,8 @@
 """A tiny random model of every bundled family and architecture, as a folder each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import (
@@ -53,6 +54,7 @@ VISION = {
     "image_size": SIDE,
     "patch_size": 16,
 }
+CLIP_TOWER = {"model_type": "clip_vision_model"}
 
 
 def two_towers(vocabulary: int) -> dict:
@@ -182,7 +184,7 @@ def instructblip_opt(folder: Path) -> None:
     instructblip(folder, tiny.opt_text(len(tiny.VOCABULARY)).to_dict())
 
 
-def llava(folder: Path) -> None:
+def llava(folder: Path, tower: Mapping[str, Any] = CLIP_TOWER, **changes: Any) -> None:
     vocabulary = save_tokenizer(folder, image_token="<image>")
     images = CLIPImageProcessorPil(
         size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
@@ -195,9 +197,10 @@ def llava(folder: Path) -> None:
         num_additional_image_tokens=1,
     ).save_pretrained(folder)
     config = LlavaConfig(
-        vision_config={"model_type": "clip_vision_model", **VISION},
+        vision_config={**VISION, **tower},
         text_config={"model_type": "llama", "vocab_size": vocabulary, **DECODER},
         image_token_index=3,
+        **changes,
     )
     spread(LlavaForConditionalGeneration(config)).save_pretrained(folder)
 
