@@ -4,6 +4,7 @@ An adapter (LoRA; Hu et al., ICLR 2022, arXiv:2106.09685) changes the model, so 
 read without it are another model's.
 """
 
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,22 +41,29 @@ def merge_adapter(model: Any, adapter: Path) -> Any:
     """The model with an adapter's changes in its weights, as if it had been saved so.
 
     Raises:
-        CheckpointError: The adapter adds what no weight can hold, or is of another model.
+        CheckpointError: The adapter has no weights to merge, or is of another model or a PEFT that
+            knows more.
     """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of what PEFT asks transformers
+            warnings.simplefilter("error", UserWarning)  # of what it would leave out
+            return _merged(model, adapter)
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, UserWarning) as error:
+        raise CheckpointError(
+            f"{adapter}: cannot merge the adapter ({' '.join(str(error).split())})"
+        ) from None
+
+
+def _merged(model: Any, adapter: Path) -> Any:
     from peft import PeftConfig, PeftModel
 
-    try:
-        config = PeftConfig.from_pretrained(str(adapter))
-        if config.is_prompt_learning:
-            kind = getattr(config.peft_type, "value", config.peft_type)
-            raise CheckpointError(f"{adapter}: an adapter of type {kind} has no weights to merge")
-        wrapped = PeftModel(model, config)
-        report = wrapped.load_adapter(str(adapter), "default")
-        for kind in ("missing", "unexpected"):
-            if keys := sorted(getattr(report, f"{kind}_keys")):
-                raise CheckpointError(
-                    f"{adapter}: {len(keys)} {kind} tensors of the adapter, first {keys[0]}"
-                )
-        return wrapped.merge_and_unload(safe_merge=True)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise CheckpointError(f"{adapter}: cannot merge the adapter ({error})") from None
+    config = PeftConfig.from_pretrained(str(adapter))
+    if config.is_prompt_learning:
+        raise TypeError(f"it is of type {config.peft_type.value}, which has no weights")
+    wrapped = PeftModel(model, config)
+    report = wrapped.load_adapter(str(adapter), "default")
+    for kind in ("missing", "unexpected"):
+        if keys := sorted(getattr(report, f"{kind}_keys")):
+            raise KeyError(f"{len(keys)} {kind} tensors, first {keys[0]}")
+    return wrapped.merge_and_unload(safe_merge=True)

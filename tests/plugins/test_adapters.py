@@ -119,11 +119,11 @@ def test_an_adapter_is_merged_into_the_weights(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"target_modules": ["nowhere"]}, "cannot merge the adapter (Target modules"),
-        ({"target_modules": ["q_proj"]}, "2 missing tensors of the adapter, first base_model.m"),
-        ({"r": 3}, "cannot merge the adapter ("),
-        ({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2}, "no weights to merge"),
-        ({"peft_type": "NOVEL"}, "cannot merge the adapter ("),
+        ({"target_modules": ["nowhere"]}, "Target modules {'nowhere'} not found in the base"),
+        ({"target_modules": ["q_proj"]}, "2 missing tensors, first base_model.model.model.layers."),
+        ({"r": 3}, "size mismatch for "),
+        ({"novel_option": 1}, "Unexpected keyword arguments ['novel_option'] for class LoraConf"),
+        ({"peft_type": "NOVEL"}, "NOVEL"),
     ],
 )
 def test_an_adapter_of_another_model_is_refused(
@@ -132,7 +132,18 @@ def test_an_adapter_of_another_model_is_refused(
     pytest.importorskip("peft")
     add_adapter(llama, lora(), **change)
 
-    assert told in refusal(llama, plugins)
+    message = refusal(llama, plugins)
+    assert "cannot merge the adapter (" in message
+    assert told in message
+
+
+def test_an_adapter_that_has_no_weights_is_refused(llama: Path, plugins: Plugins) -> None:
+    pytest.importorskip("peft")
+    add_adapter(llama, {"prompt_embeddings": torch.ones(2, 24)})
+    config = {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2, "task_type": "CAUSAL_LM"}
+    (llama / "adapter_config.json").write_text(json.dumps(config))
+
+    assert "(it is of type PROMPT_TUNING, which has no weights)" in refusal(llama, plugins)
 
 
 def test_a_tensor_that_the_adapter_has_no_place_for_is_refused(
@@ -142,5 +153,5 @@ def test_a_tensor_that_the_adapter_has_no_place_for_is_refused(
     name = "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight"
     add_adapter(llama, {**lora(), name: torch.ones(2, 24)})
 
-    with pytest.raises(CheckpointError, match="1 unexpected tensors of the adapter, first "):
+    with pytest.raises(CheckpointError, match="1 unexpected tensors, first base_model."):
         load_model(ModelSpec(name=str(llama)), plugins)

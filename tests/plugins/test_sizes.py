@@ -148,9 +148,8 @@ def test_one_token_may_be_two_things(llama: Path, plugins: Plugins) -> None:
     ("given", "tokens"),
     [
         ({"eos_token_id": [2, 5, 9]}, (1, 2, None)),
-        ({"bos_token_id": [7], "eos_token_id": [2]}, (7, 2, None)),
         ({"eos_token_id": [], "bos_token_id": None, "pad_token_id": None}, (None, None, None)),
-        ({"pad_token_id": [4, 5], "eos_token_id": 9_999}, (1, None, 4)),
+        ({"pad_token_id": 4, "eos_token_id": [9_999, 2]}, (1, None, 4)),
     ],
 )
 def test_of_several_tokens_that_are_one_thing_the_first_is_it(
