@@ -11,7 +11,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from harness.plugin import Batch, Sample, Tower, read_shown
-from harness_plugins.images import blank, prepare, sizes_at
+from harness_plugins.images import blank, naming_image, prepare, sizes_at
 from harness_plugins.pretrained import generation_file, identity_files, pad, save_folder
 
 
@@ -100,7 +100,14 @@ class Seeing(Pretrained):
 
     def _pixels(self, samples: Sequence[Sample]) -> Tensor:
         """The samples' images as the model takes them, (samples, 3, height, width)."""
-        return self._prepared([read_shown(sample) for sample in samples])
+        images = [read_shown(sample) for sample in samples]
+        try:
+            return self._prepared(images)
+        except Exception:
+            for sample, image in zip(samples, images, strict=True):
+                with naming_image(sample, image):
+                    self._prepared([image])
+            raise
 
     def _prepared(self, images: Sequence[Image]) -> Tensor:
         return prepare(self._processor, images, self.module, **self._sizes)

@@ -17,7 +17,7 @@ from harness_plugins.chat_template import (
     turn_ids,
     word_turn,
 )
-from harness_plugins.images import blank, load_image_processor
+from harness_plugins.images import blank, load_image_processor, naming_image
 from harness_plugins.language import Prompted
 from harness_plugins.pretrained import companions, load_tokenizer, load_transformer
 
@@ -90,9 +90,7 @@ class VisionChat(Prompted, ABC):
         return [*self._ids(gap + target, special=False), self._tokenizer.eos_token_id]
 
     def _read(self, samples: Sequence[Sample]) -> tuple[list[list[int]], dict[str, Tensor]]:
-        images = [
-            self._processor(images=[read_shown(sample)], return_tensors="np") for sample in samples
-        ]
+        images = [self._prepared(sample) for sample in samples]
         rows = [
             turn_ids(self._tokenizer, self._shown(sample, self._count_tokens(image)))
             for sample, image in zip(samples, images, strict=True)
@@ -102,6 +100,12 @@ class VisionChat(Prompted, ABC):
             for name in ("pixel_values", "image_grid_thw")
             if name in images[0]
         }
+
+    def _prepared(self, sample: Sample) -> Mapping[str, Any]:
+        image = read_shown(sample)
+        with naming_image(sample, image):
+            prepared: Mapping[str, Any] = self._processor(images=[image], return_tensors="np")
+        return prepared
 
     def _shown(self, sample: Sample, count: int) -> str:
         """The turn with the one token of the image repeated, as often as the model reads it."""

@@ -1,18 +1,17 @@
 """What a classifier's logits stand for: their classes, told by WordNet ids or by names.
 
-A classifier of ImageNet-1k has 1,000 logits, in the order of its sorted WordNet ids (ILSVRC2012's,
-which Caffe's, torchvision's and timm's models follow); `WNIDS` lists them. Other classifiers name
-their classes in ``id2label``, or number them like the list of the folder.
+A classifier of ImageNet-1k has 1,000 logits, in the order of its sorted WordNet ids. Other
+classifiers name their classes in ``id2label``, or number them like the list of the folder.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from harness.plugin import DataError, InputError
+from harness_tasks.wnids import WNIDS
 
 #: What transformers calls a class that nobody named.
 UNNAMED = re.compile(r"(LABEL_)?\d*")
@@ -31,15 +30,9 @@ class Class:
         return f"{self.key} ({self.name})" if self.name else self.key
 
 
-@cache
-def wnids() -> tuple[str, ...]:
-    """The WordNet ids of ImageNet-1k's 1,000 classes in index order."""
-    return tuple(Path(__file__).with_name("wnids.txt").read_text(encoding="utf-8").split())
-
-
 def are_of_imagenet(classes: Sequence[Class]) -> bool:
     """Whether every class is one of the 1,000."""
-    return {found.key for found in classes} <= set(wnids())
+    return {found.key for found in classes} <= set(WNIDS)
 
 
 def refuse_twice(classes: Sequence[Class], where: Path) -> None:
@@ -74,8 +67,8 @@ def _logits_of_classes(labels: Sequence[str], classes: Sequence[Class]) -> Seque
     only = [logits[0] for logits in called if len(logits) == 1]
     if len(set(only)) == len(classes):
         return only
-    if len(labels) == len(wnids()) and are_of_imagenet(classes):
-        order = {wnid: logit for logit, wnid in enumerate(wnids())}
+    if len(labels) == len(WNIDS) and are_of_imagenet(classes):
+        order = {wnid: logit for logit, wnid in enumerate(WNIDS)}
         standard = [order[found.key] for found in classes]
         here = sum(logit in logits for logit, logits in zip(standard, called, strict=False))
         if here >= sum(map(bool, called)) / 2:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.plugin import DataError
 from harness_tasks.annotation_files import SUFFIXES, read_json, read_text
-from harness_tasks.class_order import Class, are_of_imagenet, refuse_twice, wnids
+from harness_tasks.class_order import Class, are_of_imagenet, refuse_twice
+from harness_tasks.wnids import WNIDS
 
 #: What a file browser leaves behind.
 IGNORED = ("Thumbs.db", "desktop.ini")
@@ -97,10 +98,10 @@ def _class_order(root: Path, present: list[str]) -> list[Class]:
     if (folder / MAPPING).is_file():
         return _read_mapping(folder / MAPPING)
     classes = [Class(key) for key in present]
-    if not are_of_imagenet(classes) and len(present) != len(wnids()):
+    if not are_of_imagenet(classes) and len(present) != len(WNIDS):
         raise DataError(
             root,
-            f"{len(present)} class folders, not {len(wnids())}; put {MAPPING} or {INDEX} beside "
+            f"{len(present)} class folders, not {len(WNIDS)}; put {MAPPING} or {INDEX} beside "
             f"{root.name}/",
         )
     return classes

@@ -11,7 +11,7 @@ from PIL import Image
 from tokenizers import Tokenizer, processors
 from transformers import AutoTokenizer, LlavaProcessor
 
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, RunError
 from harness.plugin import Generation, Sample
 from harness.spec import ModelSpec
 from harness_plugins.families.llava import LlavaFamily
@@ -340,3 +340,13 @@ def test_qwens_images_have_the_tokens_of_their_processors_pixels(
     here, theirs = both_ids(request.node.callspec.params["folder"], folder)
 
     assert here == theirs
+
+
+@pytest.mark.parametrize("folder", ["qwen2_vl"], indirect=True)
+def test_an_image_that_the_processor_refuses_is_named(folder: Path) -> None:
+    path = folder / "narrow.png"
+    Image.new("RGB", (6, 1300)).save(path)
+    narrow = Sample(id="q7", image=path, prompt="a b")
+
+    with pytest.raises(RunError, match=r"sample q7: .*narrow.png, 6 x 1300 pixels \(absolute asp"):
+        load("qwen2_vl", folder).generate([*samples(folder), narrow], Generation())

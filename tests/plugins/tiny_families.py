@@ -1,5 +1,6 @@
 """A tiny random model of every bundled family and architecture, as a folder each."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,15 @@ def llava(folder: Path, tower: Mapping[str, Any] = CLIP_TOWER, **changes: Any) -
     spread(LlavaForConditionalGeneration(config)).save_pretrained(folder)
 
 
+def llava_siglip(folder: Path) -> None:
+    """A tower without a class token, all of whose tokens are read."""
+    tower = {"model_type": "siglip_vision_model", "vision_use_head": False}
+    llava(folder, tower, vision_feature_select_strategy="full")
+    path = folder / "processor_config.json"
+    settings = {"num_additional_image_tokens": 0, "vision_feature_select_strategy": "full"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+
 CHAT = (
     "{% for message in messages %}question : {% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}? <image>{% else %} {{ part['text'] }}{% endif %}"
@@ -265,6 +275,7 @@ TABLE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "clip": ("clip", clip),
     "siglip": ("clip", siglip),
     "llava": ("llava", llava),
+    "llava_siglip": ("llava", llava_siglip),
     "qwen2_vl": ("qwen2-vl", qwen2_vl),
     "qwen2_5_vl": ("qwen2-vl", qwen2_5_vl),
     "llama": ("causal-lm", tiny.llama),

@@ -12,24 +12,25 @@ from torch import Tensor
 from harness.errors import DataError, InputError
 from harness.plugin import Example, NamesClasses, Sample
 from harness_tasks.calibration.labelled_images import ImageFolder
-from harness_tasks.class_order import Class, classes_of_logits, wnids
+from harness_tasks.class_order import Class, classes_of_logits
 from harness_tasks.image_folder import read_class_folders, read_image_folder
 from harness_tasks.imagenet import ImageNet
 from harness_tasks.labelled_sets import read_split
+from harness_tasks.wnids import WNIDS
 from tests.tasks.worlds import dump, images
 
 UNNAMED = [f"LABEL_{logit}" for logit in range(1000)]
 TEN = "tench|black swan|terrier|beetle|gown|dwelling|hook|towel|slot|tower".split("|")
 #: Index among the 1,000 -> name, in no order.
 PLACES = [0, 999, 100, 5, 42, 500, 777, 8, 301, 12]
-IMAGENETTE = [Class(wnids()[place], name) for place, name in zip(PLACES, TEN, strict=True)]
+IMAGENETTE = [Class(WNIDS[place], name) for place, name in zip(PLACES, TEN, strict=True)]
 
 
 def test_the_thousand_ids_are_those_of_imagenet_in_order() -> None:
     """Of tench, goldfish and toilet tissue, by ILSVRC2012's list."""
-    assert len(set(wnids())) == 1000
-    assert list(wnids()) == sorted(wnids())
-    assert (wnids()[0], wnids()[1], wnids()[999]) == ("n01440764", "n01443537", "n15075141")
+    assert len(set(WNIDS)) == 1000
+    assert list(WNIDS) == sorted(WNIDS)
+    assert (WNIDS[0], WNIDS[1], WNIDS[999]) == ("n01440764", "n01443537", "n15075141")
 
 
 def logits_of(labels: Sequence[str], classes: Sequence[Class]) -> list[int]:
@@ -39,20 +40,20 @@ def logits_of(labels: Sequence[str], classes: Sequence[Class]) -> list[int]:
     return [found.index(place) for place in range(len(classes))]
 
 
-@pytest.mark.parametrize("labels", [UNNAMED, [""] * 1000, list(wnids())])
+@pytest.mark.parametrize("labels", [UNNAMED, [""] * 1000, list(WNIDS)])
 def test_ten_classes_of_imagenet_are_found_among_a_thousand_logits(labels: list[str]) -> None:
     assert logits_of(labels, IMAGENETTE) == PLACES
     assert classes_of_logits(labels, IMAGENETTE).count(None) == 990
 
 
 def test_the_order_of_the_list_moves_no_class_of_imagenet() -> None:
-    backwards = [Class(wnid) for wnid in reversed(wnids())]
+    backwards = [Class(wnid) for wnid in reversed(WNIDS)]
 
     assert logits_of(UNNAMED, backwards) == list(range(999, -1, -1))
 
 
 def test_a_class_that_is_missing_shifts_no_other() -> None:
-    without = [Class(wnid) for wnid in wnids() if wnid != wnids()[3]]
+    without = [Class(wnid) for wnid in WNIDS if wnid != WNIDS[3]]
 
     assert logits_of(UNNAMED, without) == [place for place in range(1000) if place != 3]
 
@@ -68,7 +69,7 @@ def test_a_name_that_two_classes_of_imagenet_share_is_told_by_its_id() -> None:
     """Two of its classes are called crane, and two maillot."""
     labels = [f"thing {logit}" for logit in range(1000)]
     labels[134] = labels[517] = "crane"
-    classes = [Class(wnids()[517], "crane"), Class(wnids()[134], "crane")]
+    classes = [Class(WNIDS[517], "crane"), Class(WNIDS[134], "crane")]
 
     assert logits_of(labels, classes) == [517, 134]
 
@@ -84,7 +85,7 @@ def test_as_many_classes_as_logits_without_names_are_in_the_lists_order() -> Non
     [
         (UNNAMED[:7], IMAGENETTE, "7 logits, the data 10 classes, and its config names none"),
         (UNNAMED, [*IMAGENETTE, Class("n00000000")], "1,000 logits, the data 11 classes, and its"),
-        ([*UNNAMED, "x"], [Class(w) for w in wnids()], r"1,001 logits, .* class n01440764 is call"),
+        ([*UNNAMED, "x"], [Class(w) for w in WNIDS], r"1,001 logits, .* class n01440764 is call"),
         (
             ["cat", "dog"],
             [Class("a", "cat"), Class("b", "cow")],
@@ -105,10 +106,10 @@ def test_classes_that_do_not_match_the_logits_are_refused(
 def test_a_thousand_logits_in_another_order_are_refused_or_followed() -> None:
     names = [f"thing {place}" for place in range(1000)]
     shifted = [*names[1:], names[0]]
-    classes = [Class(wnid, name) for wnid, name in zip(wnids(), names, strict=True)]
+    classes = [Class(wnid, name) for wnid, name in zip(WNIDS, names, strict=True)]
 
     assert logits_of(shifted, classes) == [999, *range(999)]
-    twins = [*classes[:998], Class(wnids()[998], "twin"), Class(wnids()[999], "twin")]
+    twins = [*classes[:998], Class(WNIDS[998], "twin"), Class(WNIDS[999], "twin")]
     with pytest.raises(InputError, match=r"class n01440764 \(thing 0\) is logit 999, 'thing 0'"):
         classes_of_logits([*shifted[:997], "twin", "twin", names[0]], twins)
 
@@ -148,7 +149,7 @@ def folder_of(path: Path, classes: Sequence[Class], listed: Sequence[Class] | No
 @pytest.mark.parametrize("listed", [IMAGENETTE, IMAGENETTE[::-1], None])
 @pytest.mark.parametrize(
     "model",
-    [Seer(wnids()), Seer(wnids(), UNNAMED), Seer(wnids()[::-1], wnids()[::-1])],
+    [Seer(WNIDS), Seer(WNIDS, UNNAMED), Seer(WNIDS[::-1], WNIDS[::-1])],
     ids=["stranger's", "unnamed", "named"],
 )
 def test_a_model_that_sees_everything_is_right_about_ten_classes(
@@ -165,7 +166,7 @@ def test_a_model_that_sees_everything_is_right_about_ten_classes(
 def test_an_answer_outside_the_list_is_wrong_and_no_class(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, IMAGENETTE[:1], IMAGENETTE)
     examples = ImageNet().examples(folder, ImageNet().profiles[0], None)
-    model = Seer([wnids()[1], wnids()[0], *wnids()[2:]], list(wnids()))
+    model = Seer([WNIDS[1], WNIDS[0], *WNIDS[2:]], list(WNIDS))
 
     assert answered(model, examples) == [0.0]
 

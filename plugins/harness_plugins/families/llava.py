@@ -25,19 +25,20 @@ class Llava(VisionChat):
         super().__init__(module, **parts)
         vision = Tower(name="vision", blocks=blocks_at(module, *VISION))
         self.towers = [vision, *language_towers(module, "model.language_model")]
-        names = (name for name, _ in module.model.vision_tower.named_parameters())
+        names = [name for name, _ in module.model.vision_tower.named_parameters()]
         self._class_tokens = sum(name.endswith("class_embedding") for name in names)
 
     def _count_patches(self, image: Mapping[str, Any]) -> int:
-        return _patches(image, self._model.config.vision_config.patch_size) + self._class_tokens
+        side: int = self._model.config.vision_config.patch_size
+        return _patches(image, side) + self._class_tokens
 
     def _count_tokens(self, image: Mapping[str, Any]) -> int:
         """As its processor counts; what its settings leave unsaid, the model says."""
         config = self._model.config
-        count = _patches(image, self._said("patch_size", config.vision_config.patch_size))
-        count += self._said("num_additional_image_tokens", self._class_tokens)
+        patches = _patches(image, self._said("patch_size", config.vision_config.patch_size))
+        beside: int = self._said("num_additional_image_tokens", self._class_tokens)
         strategy = "vision_feature_select_strategy"
-        return count - _drops_first(self._said(strategy, getattr(config, strategy)))
+        return patches + beside - _drops_first(self._said(strategy, getattr(config, strategy)))
 
     def _said(self, setting: str, otherwise: Any) -> Any:
         said = self._settings.get(setting)

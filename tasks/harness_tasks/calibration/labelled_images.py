@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 from harness.plugin import DataError, Sample, SamplePool
 from harness_tasks.calibration.source_files import source_path
 from harness_tasks.calibration.views import Viewed
-from harness_tasks.class_order import Class, are_of_imagenet, wnids
+from harness_tasks.class_order import Class, are_of_imagenet
 from harness_tasks.image_folder import INDEX, MAPPING, read_image_folder
+from harness_tasks.wnids import WNIDS
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,4 @@ class ImageFolder(Viewed):
 def _indices(classes: Sequence[Class], order: str) -> Sequence[int]:
     if order == "list" or not are_of_imagenet(classes):
         return range(len(classes))
-    return [wnids().index(found.key) for found in classes]
+    return [WNIDS.index(found.key) for found in classes]
