@@ -5,14 +5,19 @@ read without it are another model's.
 """
 
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from safetensors import safe_open
 
 from harness.plugin import CheckpointError
 from harness_plugins.weight_files import shipped
 
 CONFIG, TENSORS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
+#: Between the name of a layer and what a LoRA has for it.
+LORA = ".lora_"
 
 
 def find_adapter(folder: str) -> Path | None:
@@ -63,7 +68,20 @@ def _merged(model: Any, adapter: Path) -> Any:
         raise TypeError(f"it is of type {config.peft_type.value}, which has no weights")
     wrapped = PeftModel(model, config)
     report = wrapped.load_adapter(str(adapter), "default")
-    for kind in ("missing", "unexpected"):
-        if keys := sorted(getattr(report, f"{kind}_keys")):
-            raise KeyError(f"{len(keys)} {kind} tensors, first {keys[0]}")
+    missing = _missing_halves(config, adapter, report.missing_keys)
+    for kind, keys in (("missing", missing), ("unexpected", report.unexpected_keys)):
+        if keys:
+            raise LookupError(f"{len(keys)} {kind} tensors, first {min(keys)}")
     return wrapped.merge_and_unload(safe_merge=True)
+
+
+def _missing_halves(config: Any, adapter: Path, missing: Sequence[str]) -> list[str]:
+    """Missing tensors, but for those of layers that a LoRA says nothing of.
+
+    PEFT starts such a layer at B = 0, so that its weights stay, unless the config says otherwise.
+    """
+    if getattr(config, "init_lora_weights", None) is not True:
+        return list(missing)
+    with safe_open(adapter / TENSORS, framework="pt") as file:
+        told = {name.partition(LORA)[0] for name in file.keys()}  # noqa: SIM118
+    return [name for name in missing if name.partition(LORA)[0] in told]

@@ -120,7 +120,10 @@ def test_an_adapter_is_merged_into_the_weights(
     ("change", "told"),
     [
         ({"target_modules": ["nowhere"]}, "Target modules {'nowhere'} not found in the base"),
-        ({"target_modules": ["q_proj"]}, "2 missing tensors, first base_model.model.model.layers."),
+        (
+            {"target_modules": ["q_proj"], "init_lora_weights": False},
+            "2 missing tensors, first base_model.model.model.layers.1.",
+        ),
         ({"r": 3}, "size mismatch for "),
         ({"novel_option": 1}, "Unexpected keyword arguments ['novel_option'] for class LoraConf"),
         ({"peft_type": "NOVEL"}, "NOVEL"),
@@ -135,6 +138,27 @@ def test_an_adapter_of_another_model_is_refused(
     message = refusal(llama, plugins)
     assert "cannot merge the adapter (" in message
     assert told in message
+
+
+def test_layers_that_an_adapter_says_nothing_of_stay(llama: Path, plugins: Plugins) -> None:
+    """Its modules are all q_proj, its tensors those of the first block."""
+    pytest.importorskip("peft")
+    before = weights(llama, plugins)
+    add_adapter(llama, lora(), target_modules=["q_proj"])
+
+    merged = weights(llama, plugins)
+
+    changed = {name for name in merged if not torch.equal(merged[name], before[name])}
+    assert changed == {f"{QUERY}.weight"}
+
+
+@pytest.mark.parametrize("side", ["A", "B"])
+def test_half_of_what_a_layer_needs_is_refused(side: str, llama: Path, plugins: Plugins) -> None:
+    pytest.importorskip("peft")
+    half = {name: tensor for name, tensor in lora().items() if f"lora_{side}" in name}
+    add_adapter(llama, half)
+
+    assert "1 missing tensors, first base_model.model.model.layers.0." in refusal(llama, plugins)
 
 
 def test_an_adapter_that_has_no_weights_is_refused(llama: Path, plugins: Plugins) -> None:
