@@ -36,8 +36,8 @@ def find_adapter(folder: str) -> Path | None:
     if find_spec("peft") is None:
         raise CheckpointError(
             f"{folder}: {CONFIG} says that an adapter belongs to its weights; have it merged by "
-            f"pip install 'harness[adapters]', or merge it once: PeftModel.from_pretrained(model, "
-            f"folder).merge_and_unload().save_pretrained(...)"
+            f"pip install 'pruning-harness[adapters]', or merge it once: "
+            f"PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(...)"
         )
     return found[CONFIG].parent
 

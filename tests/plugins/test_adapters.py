@@ -59,7 +59,8 @@ def test_without_peft_an_adapter_is_refused_with_how_to_merge_it(
 
     told = refusal(llama, plugins)
 
-    assert "an adapter belongs to its weights; have it merged by pip install 'harness[" in told
+    assert "an adapter belongs to its weights; have it merged by pip install '" in told
+    assert "pruning-harness[adapters]'" in told
     assert "merge_and_unload().save_pretrained(" in told
 
 
