@@ -26,7 +26,7 @@ class Llava(VisionChat):
         vision = Tower(name="vision", blocks=blocks_at(module, *VISION))
         self.towers = [vision, *language_towers(module, "model.language_model")]
         names = [name for name, _ in module.model.vision_tower.named_parameters()]
-        self._class_tokens = sum(name.endswith("class_embedding") for name in names)
+        self._class_tokens: int = sum(name.endswith("class_embedding") for name in names)
 
     def _count_patches(self, image: Mapping[str, Any]) -> int:
         side: int = self._model.config.vision_config.patch_size
