@@ -291,7 +291,11 @@ def read_config(folder: str, spec: ModelSpec, plugins: Plugins) -> dict[str, Any
 
 def _cached_config(name: str, spec: ModelSpec, plugins: Plugins) -> Path:
     if Path(name).is_dir():
-        raise CheckpointError(f"{name}: no config.json; a model folder has one")
+        adapter = (Path(name) / "adapter_config.json").is_file()
+        also = "; an adapter alone is no model: merge it into the one it was made for, and save it"
+        raise CheckpointError(
+            f"{name}: no config.json; a model folder has one{also if adapter else ''}"
+        )
     if name.count("/") != 1 or name.startswith(("/", ".")):
         if "/" in name:
             raise InputError(f"model {name}: no such folder")

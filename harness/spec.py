@@ -56,6 +56,8 @@ class ModelSpec(Spec):
     """None = the model's family answers itself."""
     init: Literal["pretrained", "random"] = "pretrained"
     """Whether weights are read, or drawn at random for the folder's config."""
+    ignore_tensors: tuple[str, ...] = ()
+    """Patterns (``v_head.*``) of names of tensors in its files that the model does without."""
     dense: str | None = None
     """Of a folder of masks: the model they are applied to, instead of the one it names."""
 

@@ -105,6 +105,16 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class NamesClasses(Protocol):
+    """A classifier that knows what its logits stand for."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """What the class of each logit is called; a number or ``LABEL_<number>`` is no name."""
+        ...
+
+
+@runtime_checkable
 class Perplexity(Protocol):
     """A model that gives running text a likelihood."""
 

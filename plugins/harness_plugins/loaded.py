@@ -11,8 +11,8 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from harness.plugin import Batch, Sample, Tower, read_shown
-from harness_plugins.images import blank, prepare, sizes_at
-from harness_plugins.pretrained import identity_files, pad, save_folder
+from harness_plugins.images import blank, naming_image, prepare, sizes_at
+from harness_plugins.pretrained import generation_file, identity_files, pad, save_folder
 
 
 class Pretrained:
@@ -52,7 +52,8 @@ class Pretrained:
         return {tower.name: min(text, self._longest) for tower in self.towers}
 
     def files(self) -> Mapping[str, str]:
-        return identity_files(self._model.config, self._tokenizer, self._processor)
+        files = identity_files(self._model.config, self._tokenizer, self._processor)
+        return {**files, **generation_file(self._model)}
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self._model, self._tokenizer, self._processor)
@@ -99,7 +100,14 @@ class Seeing(Pretrained):
 
     def _pixels(self, samples: Sequence[Sample]) -> Tensor:
         """The samples' images as the model takes them, (samples, 3, height, width)."""
-        return self._prepared([read_shown(sample) for sample in samples])
+        images = [read_shown(sample) for sample in samples]
+        try:
+            return self._prepared(images)
+        except Exception:
+            for sample, image in zip(samples, images, strict=True):
+                with naming_image(sample, image):
+                    self._prepared([image])
+            raise
 
     def _prepared(self, images: Sequence[Image]) -> Tensor:
         return prepare(self._processor, images, self.module, **self._sizes)
