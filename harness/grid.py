@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.budget import make_target
-from harness.composition import Composition, changes_weights, compose
+from harness.composition import Composition, compose
 from harness.errors import InputError
 from harness.model import Model
 from harness.plugin import Pattern, Target, Training
@@ -55,9 +55,9 @@ class Variant:
     @property
     def reads_scores(self) -> bool:
         """Whether scores can matter: a pattern leaves budgets nothing to decide by them."""
-        estimator = self.composition.estimator
-        return estimator is not None and (
-            self.pattern is None or estimator.granularity == "weight" or changes_weights(estimator)
+        tags = self.composition.estimator_tags
+        return tags is not None and (
+            self.pattern is None or tags.granularity == "weight" or tags.changes_weights
         )
 
     @property
