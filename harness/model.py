@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.contract import blamed, check_loaded
-from harness.errors import CheckpointError, InputError, UnknownNameError
+from harness.errors import CheckpointError, InputError
 from harness.plugin import (
     Answering,
     BundledModel,
@@ -249,10 +249,8 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
                 backend=_start_backend(loaded, folder, spec, plugins),
             )
     families = ", ".join(provider.name for provider in plugins.model_families)
-    raise InputError(
-        f"model {spec.name}: no family for architecture {config.get('architectures')}; "
-        f"families: {families}"
-    )
+    lack = f"model {spec.name}: no family for architecture {config.get('architectures')}"
+    raise InputError("; ".join(filter(None, [lack, f"families: {families}", plugins.told_aside()])))
 
 
 def _refuse_quantised(config: Mapping[str, Any], model: str) -> None:
@@ -295,7 +293,7 @@ def _cached_config(name: str, spec: ModelSpec, plugins: Plugins) -> Path:
     if name.count("/") != 1 or name.startswith(("/", ".")):
         if "/" in name:
             raise InputError(f"model {name}: no such folder")
-        raise UnknownNameError("model", name, [provider.name for provider in plugins.models])
+        raise plugins.models.unknown(name)
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(name, "config.json")

@@ -1,0 +1,44 @@
+"""Which plugins are installed: entry points of the group ``harness``, and whose modules are whose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import Distribution, EntryPoint, distributions
+
+GROUP = "harness"
+
+
+def entry_points() -> list[tuple[Distribution, EntryPoint]]:
+    """Entry points of the group, each with its distribution, sorted; a path twice counts once."""
+    found: dict[tuple[str, str, str], tuple[Distribution, EntryPoint]] = {}
+    for distribution in distributions():
+        for entry_point in distribution.entry_points:
+            if entry_point.group == GROUP:
+                key = (distribution.name, entry_point.name, entry_point.value)
+                found.setdefault(key, (distribution, entry_point))
+    return [found[key] for key in sorted(found)]
+
+
+def plugin_packages() -> dict[str, str]:
+    """Top-level module -> name and version of the distribution that brings plugins in it.
+
+    The harness's own modules, which are no plugins, are left out.
+    """
+    found: dict[str, str] = {}
+    for distribution, entry_point in entry_points():
+        label = f"{distribution.name} {distribution.version}"
+        for module in {_top(entry_point.value), *_modules(distribution)}:
+            found[module] = label
+    found.pop(_top(__name__), None)
+    return found
+
+
+def _modules(distribution: Distribution) -> Iterable[str]:
+    """What a distribution installs, as far as its list of files tells."""
+    for path in distribution.files or ():
+        if path.suffix == ".py" and ".." not in path.parts:
+            yield path.parts[0].removesuffix(".py")
+
+
+def _top(module: str) -> str:
+    return module.partition(":")[0].partition(".")[0]
