@@ -22,6 +22,7 @@ from harness.grid import Variant, make_variants
 from harness.leaderboard import Board, write_boards
 from harness.patch import open_patch
 from harness.plugin import RunInfo
+from harness.plugin.faults import one_line, whole
 from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
 from harness.record import FailureRecord, PruneRecord, hash_of
@@ -39,6 +40,8 @@ class Outcome:
     planned: list[str] = field(default_factory=list)
     """Of a dry run: the cells that would run."""
     failures: list[str] = field(default_factory=list)
+    tracebacks: list[str] = field(default_factory=list)
+    """One for each failure."""
     absent: list[str] = field(default_factory=list)
     """Tasks that were left out, since what they need is not installed."""
     boards: list[Board] = field(default_factory=list)
@@ -181,10 +184,12 @@ def _filed_if_failed(
         yield
     except InputError:
         raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    except (Exception, SystemExit) as error:  # a plugin may call sys.exit
+        reason, traceback = one_line(error), whole(error)
         label = cell.label if isinstance(cell, EvalCell) else variant.label
         outcome.failures.append(f"{label}: {reason}")
+        outcome.tracebacks.append(traceback)
+        happened = bench.circumstances(bench.cost(), variant)
         bench.store.file_failure(
             FailureRecord(
                 model=bench.model_name,
@@ -194,6 +199,6 @@ def _filed_if_failed(
                 seed=variant.seed,
                 asked=cell.asked,
                 reason=reason,
-                circumstances=bench.circumstances(bench.cost(), variant),
+                circumstances=happened.model_copy(update={"traceback": traceback}),
             )
         )

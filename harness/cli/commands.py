@@ -18,6 +18,7 @@ from harness.cli import (
     run,
     tasks,
 )
+from harness.cli.border import surround
 
 app = typer.Typer(
     name="harness",
@@ -53,3 +54,6 @@ def _callback(
     ),
 ) -> None:
     return None
+
+
+surround(app)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.cli import streams
+from harness.cli.border import shows_traceback
+
 if TYPE_CHECKING:
     from harness.audit import BatchAudit
     from harness.leaderboard import Board, Column, Row
     from harness.pipeline import Outcome
     from harness.plugin import Recipe
-    from harness.plugin.manager import Plugins
+    from harness.plugin.manager import BrokenPlugin, Plugins
     from harness.record import PruneRecord
 
 NAME_WIDTH = 40
@@ -27,7 +29,13 @@ BORDER = 3
 
 
 def stdout() -> Console:
-    return Console(highlight=False)
+    """Tables and lines of the command's own."""
+    return Console(file=streams.stdout(), highlight=False)
+
+
+def stderr() -> Console:
+    """What is beside: failures, and what was set aside."""
+    return Console(stderr=True, highlight=False)
 
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
@@ -42,7 +50,12 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
             "boards": [board_json(board) for board in outcome.boards],
         }
         print_json(content)
-        return
+    else:
+        _print_done(outcome)
+    _print_beside(outcome)
+
+
+def _print_done(outcome: Outcome) -> None:
     for board in outcome.boards:
         print_board(board)
     console = stdout()
@@ -54,11 +67,19 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
         if outcome.planned
         else done
     )
-    errors = Console(stderr=True, highlight=False)
-    for failure in outcome.failures:
-        errors.print(f"failed: {failure}", markup=False, soft_wrap=True)
+
+
+def _print_beside(outcome: Outcome) -> None:
+    """What failed and what was left out, on stderr."""
+    console = stderr()
+    for failure, traceback in zip(outcome.failures, outcome.tracebacks, strict=True):
+        console.print(f"failed: {failure}", markup=False, soft_wrap=True)
+        if shows_traceback():
+            console.print(traceback, markup=False, soft_wrap=True)
+    if outcome.failures and not shows_traceback():
+        console.print("--traceback shows where, and so do the records of what failed")
     for reason in outcome.absent:
-        errors.print(f"absent: {reason}", markup=False, soft_wrap=True)
+        console.print(f"absent: {reason}", markup=False, soft_wrap=True)
 
 
 def print_boards(boards: Sequence[Board], *, as_json: bool) -> None:
@@ -227,15 +248,22 @@ def print_plugins(found: Plugins, *, as_json: bool) -> None:
             for kind, name, origin in rows
         ]
         broken = [{"plugin": str(b.origin), "reason": b.reason} for b in found.broken]
+        print_broken(found.broken)
         print_json({"plugins": given, "broken": broken})
         return
     table = Table("kind", "name", "plugin", "distribution")
     for kind, name, origin in rows:
         table.add_row(kind, name, origin.plugin, f"{origin.distribution} {origin.version}")
     stdout().print(table)
-    errors = Console(stderr=True, highlight=False)
-    for plugin in found.broken:
-        errors.print(f"broken: {plugin.origin}: {plugin.reason}", markup=False, soft_wrap=True)
+    print_broken(found.broken)
+
+
+def print_broken(plugins: Sequence[BrokenPlugin]) -> None:
+    """Plugins that were set aside and why, on stderr."""
+    for plugin in plugins:
+        stderr().print(f"broken: {plugin.origin}: {plugin.reason}", markup=False, soft_wrap=True)
+        if shows_traceback():
+            stderr().print(plugin.traceback, markup=False, soft_wrap=True)
 
 
 def print_recipes(found: Plugins, *, as_json: bool) -> None:
@@ -318,5 +346,4 @@ def print_audits(audits: Sequence[BatchAudit], *, as_json: bool) -> None:
 
 def print_json(content: Any) -> None:
     """Strict JSON: infinities become words, as in records."""
-    text = to_json(content, indent=1, inf_nan_mode="strings").decode()
-    sys.stdout.write(text + "\n")
+    streams.say(to_json(content, indent=1, inf_nan_mode="strings").decode())
