@@ -45,9 +45,11 @@ def shows_traceback() -> bool:
 
 def surround(app: typer.Typer) -> None:
     """Give every command of an application the options, and its stdout to itself alone."""
-    for command in (*app.registered_commands, *filter(None, [app.registered_callback])):
-        if command.callback is not None:
-            command.callback = _surrounded(command.callback)
+    for command in app.registered_commands:
+        assert command.callback is not None
+        command.callback = _surrounded(command.callback)
+    if app.registered_callback is not None and app.registered_callback.callback is not None:
+        app.registered_callback.callback = _surrounded(app.registered_callback.callback)
     for group in app.registered_groups:
         if group.typer_instance is not None:
             surround(group.typer_instance)

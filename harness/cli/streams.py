@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import UnsupportedOperation
+from io import BufferedWriter, FileIO, TextIOWrapper, UnsupportedOperation
 from typing import TextIO
 
 OUT, ERR = 1, 2
@@ -33,8 +33,13 @@ def stdout_of_our_own() -> Iterator[None]:
     """Send everything but our own words to stderr while a command runs."""
     given = sys.stdout
     given.flush()
-    settings = {"encoding": given.encoding, "errors": given.errors}
-    with os.fdopen(os.dup(OUT), "w", buffering=1, **settings) as kept:
+    kept = TextIOWrapper(
+        BufferedWriter(FileIO(os.dup(OUT), "w")),
+        encoding=given.encoding,
+        errors=given.errors,
+        line_buffering=True,
+    )
+    with kept:
         _true.append(kept if _is_process_stdout(given) else given)
         divert_stdout()
         try:

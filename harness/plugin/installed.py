@@ -1,4 +1,4 @@
-"""Which plugins are installed: entry points of the group ``harness``, and whose modules are whose."""
+"""Which plugins are installed, by the entry points of the group ``harness``, and what is whose."""
 
 from __future__ import annotations
 
