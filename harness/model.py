@@ -28,8 +28,8 @@ from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
 from harness.record import hash_of
 from harness.spec import ModelSpec
+from harness.versions import own_distribution
 
-OWN = "harness"
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -235,7 +235,8 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     folder = str(bundled.given().folder()) if bundled else spec.name
     config = read_config(folder, spec, plugins)
     _refuse_quantised(config, spec.name)
-    for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == OWN):
+    own = own_distribution().name
+    for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == own):
         family = provider.given()
         if family.matches(config):
             with blamed(f"model family {provider.name} of {provider.origin}"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.atomic import refuse_filled
 from harness.bench import Announcer, Bench, open_bench
+from harness.calibration import check_sources
 from harness.checkpoint import (
     Format,
     masks_do_not_suffice,
@@ -65,6 +66,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
     saved = manifest.record if manifest else None
     variants = make_variants(spec, plugins, saved)
     check_names(spec.tasks, spec.data, plugins)
+    check_sources(spec, plugins)
     with _announced(spec, plugins, len(variants)) as announcer:
         bench = open_bench(spec, plugins, announcer, manifest)
         variants = make_variants(spec, plugins, saved, bench.model.family)
@@ -105,6 +107,7 @@ def prune_to_folder(
         raise InputError(f"a folder holds one pruned model; {len(planned)} are asked for")
     if form == "masks" and planned[0].changes_weights:
         raise masks_do_not_suffice(planned[0].row)
+    check_sources(spec, plugins)
     with _announced(spec, plugins, 1) as announcer:
         bench = open_bench(spec, plugins, announcer, read_manifest(spec.model.name))
         variants = make_variants(spec, plugins, family=bench.model.family)

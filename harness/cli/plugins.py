@@ -11,6 +11,9 @@ from harness.cli import options
 
 def plugins(
     recipes: Annotated[bool, typer.Option("--recipes", help="Recipes with their papers.")] = False,
+    parts: Annotated[
+        bool, typer.Option("--options", help="Parts and calibration sources with their options.")
+    ] = False,
     as_json: options.JsonOption = False,
 ) -> int:
     """List what the installed plugins give, and the plugins that were set aside."""
@@ -20,6 +23,8 @@ def plugins(
     found = load_plugins()
     if recipes:
         render.print_recipes(found, as_json=as_json)
+    elif parts:
+        render.print_part_options(found, as_json=as_json)
     else:
         render.print_plugins(found, as_json=as_json)
     return 1 if found.broken else 0

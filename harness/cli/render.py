@@ -266,6 +266,41 @@ def print_broken(plugins: Sequence[BrokenPlugin]) -> None:
             stderr().print(plugin.traceback, markup=False, soft_wrap=True)
 
 
+def print_part_options(found: Plugins, *, as_json: bool) -> None:
+    """Parts of pruners and calibration sources: what each is, and its options with defaults."""
+    from harness.composition import options_of
+
+    rows = [
+        (registry.kind, provider.name, first_line(provider.given), options_of(provider.given))
+        for registry in (
+            found.score_estimators,
+            found.budget_allocators,
+            found.local_pruners,
+            found.searchers,
+            found.calibration_sources,
+        )
+        for provider in registry
+    ]
+    if as_json:
+        keys = ("kind", "name", "about", "options")
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    table = Table()
+    table.add_column("kind")
+    table.add_column("name", no_wrap=True)
+    table.add_column("options", no_wrap=True)
+    table.add_column("about")
+    for kind, name, about, options in rows:
+        words = [f"{key}={'' if value is None else value}" for key, value in options.items()]
+        table.add_row(kind, name, escape("\n".join(words)), escape(about))
+    stdout().print(table)
+
+
+def first_line(part: object) -> str:
+    """What a part says of itself."""
+    return (part.__doc__ or "").partition("\n")[0]
+
+
 def print_recipes(found: Plugins, *, as_json: bool) -> None:
     """Recipes with what they are made of."""
     recipes = [provider.given for provider in found.recipes]

@@ -46,13 +46,6 @@ class BrokenPlugin:
     """One line."""
     traceback: str
 
-    def __str__(self) -> str:
-        origin = self.origin
-        return (
-            f"plugin {origin.plugin} of {origin.distribution} {origin.version} was set aside: "
-            f"{self.reason}"
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plugins:
@@ -93,8 +86,15 @@ class Plugins:
 
     def told_aside(self) -> str:
         """What was set aside, in a line; whatever is missed may have been theirs."""
-        told = "; ".join(map(str, self.broken))
-        return f"{told}; `harness doctor --traceback` shows more" if told else ""
+        alike: dict[tuple[str, str], list[str]] = {}
+        for plugin in self.broken:
+            distribution = f"{plugin.origin.distribution} {plugin.origin.version}"
+            alike.setdefault((distribution, plugin.reason), []).append(plugin.origin.plugin)
+        told = [
+            f"plugin {' and '.join(names)} of {distribution} was set aside: {reason}"
+            for (distribution, reason), names in alike.items()
+        ]
+        return "; ".join([*told, "`harness doctor --traceback` shows more"]) if told else ""
 
 
 def load_plugins(*extra: object) -> Plugins:
