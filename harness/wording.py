@@ -65,9 +65,14 @@ def explain(error: ValidationError, kind: Any = None) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if type_ == "value_error":
         return f"{place}: {message}" if place else message
-    needed = NEEDED.get(type_, message).format(**fault.get("ctx", {}))
+    known_of_it = {key: _plain(value) for key, value in fault.get("ctx", {}).items()}
+    needed = NEEDED.get(type_, message).format(**known_of_it)
     told = f"{needed} is needed, not {_SHORT.repr(fault['input'])}"
     return f"{place}: {told}" if place else told
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def field_names(kind: Any) -> list[str]:

@@ -270,30 +270,36 @@ def print_part_options(found: Plugins, *, as_json: bool) -> None:
     """Parts of pruners and calibration sources: what each is, and its options with defaults."""
     from harness.composition import options_of
 
-    rows = [
-        (registry.kind, provider.name, first_line(provider.given), options_of(provider.given))
-        for registry in (
-            found.score_estimators,
-            found.budget_allocators,
-            found.local_pruners,
-            found.searchers,
-            found.calibration_sources,
-        )
-        for provider in registry
-    ]
+    kinds = (
+        found.score_estimators,
+        found.budget_allocators,
+        found.local_pruners,
+        found.searchers,
+        found.calibration_sources,
+    )
     if as_json:
-        keys = ("kind", "name", "about", "options")
-        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        rows = [
+            {
+                "kind": registry.kind,
+                "name": provider.name,
+                "about": first_line(provider.given),
+                "options": options_of(provider.given),
+            }
+            for registry in kinds
+            for provider in registry
+        ]
+        print_json(rows)
         return
-    table = Table()
-    table.add_column("kind")
-    table.add_column("name", no_wrap=True)
-    table.add_column("options", no_wrap=True)
-    table.add_column("about")
-    for kind, name, about, options in rows:
-        words = [f"{key}={'' if value is None else value}" for key, value in options.items()]
-        table.add_row(kind, name, escape("\n".join(words)), escape(about))
-    stdout().print(table)
+    for registry in kinds:
+        table = Table()
+        table.add_column(registry.kind, no_wrap=True)
+        table.add_column("options", overflow="fold", min_width=20)
+        table.add_column("about")
+        for provider in registry:
+            options = options_of(provider.given).items()
+            words = "\n".join(f"{name}={'' if x is None else x}" for name, x in options)
+            table.add_row(provider.name, escape(words), escape(first_line(provider.given)))
+        stdout().print(table)
 
 
 def first_line(part: object) -> str:

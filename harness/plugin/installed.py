@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.metadata import Distribution, EntryPoint, distributions
 
+from harness.versions import own_distribution
+
 GROUP = "harness"
 
 
 def entry_points() -> list[tuple[Distribution, EntryPoint]]:
-    """Entry points of the group, each with its distribution, sorted; a path twice counts once."""
+    """Entry points of the group, each with its distribution; a path twice counts once.
+
+    They are sorted, the bundled ones first: the libraries that these import are in no other's time.
+    """
+    own = own_distribution().name
     found: dict[tuple[str, str, str], tuple[Distribution, EntryPoint]] = {}
     for distribution in distributions():
         for entry_point in distribution.entry_points:
             if entry_point.group == GROUP:
                 key = (distribution.name, entry_point.name, entry_point.value)
                 found.setdefault(key, (distribution, entry_point))
-    return [found[key] for key in sorted(found)]
+    return [found[key] for key in sorted(found, key=lambda key: (key[0] != own, key))]
 
 
 def plugin_packages() -> dict[str, str]:

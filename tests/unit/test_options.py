@@ -122,7 +122,9 @@ def test_the_options_of_all_parts_are_listed_with_defaults(
     assert run_command(["plugins", "--options"]) == 0
 
     printed = capsys.readouterr().out
-    for source in plugins.calibration_sources:
-        assert source.name in printed
-        for option, default in options_of(source.given).items():
-            assert f"{option}={default}" in printed
+    assert "…" not in printed
+    for kind in (plugins.local_pruners, plugins.calibration_sources):
+        for part in kind:
+            assert f"│ {part.name} " in printed
+            for option, default in options_of(part.given).items():
+                assert f"{option}={str(default)[:8]}" in printed
