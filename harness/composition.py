@@ -32,6 +32,8 @@ from harness.spec import PrunerSpec, Setting
 from harness.wording import explain, field_names
 
 T = TypeVar("T")
+#: In place of a default.
+NEEDED = "…"
 Kind = Literal["score", "budget", "local", "search", "task"]
 #: How each kind says what it is like.
 TAGS: Mapping[str, type[Tags]] = {
@@ -211,12 +213,12 @@ def instantiate(
 
 
 def options_of(part: type) -> dict[str, Setting | None]:
-    """A part's options with their defaults; None for those that have to be given."""
+    """A part's options with their defaults; `NEEDED` for those that have to be given."""
     if not dataclasses.is_dataclass(part):
         return {}
     fields = [field for field in dataclasses.fields(part) if field.init]
     return {
-        field.name: None if field.default is dataclasses.MISSING else field.default
+        field.name: NEEDED if field.default is dataclasses.MISSING else field.default
         for field in fields
     }
 

@@ -186,3 +186,13 @@ def test_what_a_library_warns_of_stands_in_the_record_or_is_shown_on_request(
     assert ("some_library: FutureWarning: old" in kept) is not shown
     if not shown:
         assert "Warning" not in errors
+
+
+def test_the_installed_doctor_finds_itself_sound(harness: Run) -> None:
+    done = harness("doctor", "--json")
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["is_sound"]
+    assert {"torch", "transformers"} <= {i["name"] for i in found["dependencies"]}
+    assert found["devices"][0]["name"] == "cpu"
