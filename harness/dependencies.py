@@ -16,7 +16,7 @@ from packaging.version import Version
 State = Literal["ok", "missing", "outside"]
 #: The extra for those who develop the harness: nothing that a user may miss.
 DEVELOPERS = "test"
-#: The lock, where it lies in a wheel, and in a working copy.
+#: The lock, which says what was tested: where it lies in a wheel, and in a working copy.
 LOCKS = (
     Path(__file__).parent / "lock.txt",
     Path(__file__).parent.parent / "constraints" / "lock.txt",
@@ -96,7 +96,7 @@ def _counts_here(marker: Marker | None, extra: str) -> bool:
     return marker is None or marker.evaluate({"extra": extra})
 
 
-def tested_versions() -> dict[str, str]:
+def locked_versions() -> dict[str, str]:
     """Distribution -> the locked version, which is tested; none where there is no lock file."""
     path = next((path for path in LOCKS if path.is_file()), None)
     return {} if path is None else read_lock(path.read_text(encoding="utf-8"))

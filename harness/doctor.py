@@ -12,7 +12,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from harness.data.hub import why_no_parquet
-from harness.dependencies import Dependency, requirements_of, tested_versions
+from harness.dependencies import Dependency, locked_versions, requirements_of
 from harness.plugin import Prerequisites
 from harness.plugin.faults import one_line
 from harness.plugin.manager import BrokenPlugin, Plugins
@@ -109,7 +109,7 @@ def examine(load: Callable[[], Plugins], folders: Mapping[str, Path]) -> Checkup
     devices = tuple(find_devices())
     plugins = load()
     asking = dict.fromkeys([own.name, *(origin.distribution for origin in plugins.seconds)])
-    tested = tested_versions()
+    tested = locked_versions()
     return Checkup(
         harness=f"{own.name} {own.version}",
         location=str(Path(__file__).parent),

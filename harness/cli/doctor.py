@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli import options
+from harness.cli.border import shows_traceback
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,7 +107,7 @@ def _print_wrong(found: Checkup) -> None:
     for plugin in found.broken:
         told = f"{plugin.distribution} {plugin.version} ({plugin.plugin}): {plugin.reason}"
         console.print(f"broken: {told}", markup=False, soft_wrap=True)
-        if render.shows_traceback():
+        if shows_traceback():
             console.print(plugin.traceback, markup=False, soft_wrap=True)
     for twice in found.twice:
         console.print(f"twice: {twice}", markup=False, soft_wrap=True)
@@ -116,7 +117,7 @@ def _print_wrong(found: Checkup) -> None:
             console.print(f"wrong: {told}", markup=False, soft_wrap=True)
     if found.is_sound:
         console.print("nothing is broken")
-    elif found.broken and not render.shows_traceback():
+    elif found.broken and not shows_traceback():
         console.print("--traceback shows where plugins broke")
 
 

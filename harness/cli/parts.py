@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.cli import render
+from harness.cli.border import shows_traceback
 from harness.composition import options_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def print_broken(plugins: Sequence[BrokenPlugin]) -> None:
         render.stderr().print(
             f"broken: {plugin.origin}: {plugin.reason}", markup=False, soft_wrap=True
         )
-        if render.shows_traceback():
+        if shows_traceback():
             render.stderr().print(plugin.traceback, markup=False, soft_wrap=True)
 
 

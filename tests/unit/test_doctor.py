@@ -11,7 +11,7 @@ import pytest
 from harness import dependencies
 from harness.cli import run_command
 from harness.cli.doctor import STATES
-from harness.dependencies import read_lock, requirements_of, tested_versions
+from harness.dependencies import locked_versions, read_lock, requirements_of
 from harness.doctor import find_lacks
 from harness.plugin.manager import load_plugins
 from tests.strangers import install, pruner
@@ -96,7 +96,7 @@ def test_a_probe_that_fails_is_one_more_thing_that_does_not_work(site: Path) -> 
     lacks = {lack.what: lack.why for lack in find_lacks(load_plugins())}
 
     assert lacks["task needy"].startswith("its `missing` failed: ZeroDivisionError")
-    assert "harness_snr.py:22 of harness-snr 0.1" in lacks["task needy"]
+    assert "harness_snr.py:23 of harness-snr 0.1" in lacks["task needy"]
 
 
 def test_a_requirement_of_a_plugin_that_is_not_met_is_wrong(
@@ -145,9 +145,9 @@ def test_the_lock_says_what_was_tested(monkeypatch: pytest.MonkeyPatch) -> None:
         "a-b": "1.0",
         "c": "3",
     }
-    assert "transformers" in tested_versions()
+    assert "transformers" in locked_versions()
     monkeypatch.setattr(dependencies, "LOCKS", (Path("nowhere"),))
-    assert tested_versions() == {}
+    assert locked_versions() == {}
 
 
 def test_no_name_is_cut_at_eighty_columns(
