@@ -14,10 +14,10 @@ from harness.composition import instantiate
 from harness.contract import blamed, check_drawn, check_pool
 from harness.errors import InputError
 from harness.model import Model
-from harness.plugin import Batch, Perplexity, Sample, SamplePool
+from harness.plugin import Batch, CalibrationSource, Perplexity, Sample, SamplePool
 from harness.plugin.manager import Plugins
 from harness.record import CalibrationIdentity
-from harness.spec import CalibrationSpec, SourceSpec
+from harness.spec import CalibrationSpec, RunSpec, SourceSpec
 from harness.subsets import subset_indices
 
 INPUT_DIGITS = 16
@@ -85,6 +85,28 @@ def draw_calibration(
     return CalibrationSet(name, drawn)
 
 
+def check_sources(spec: RunSpec, plugins: Plugins) -> None:
+    """Refuse unknown sources and wrong options of those that are named, before a model is loaded.
+
+    Raises:
+        InputError: There is no such source or option, or it is of the wrong type.
+    """
+    for asked in (spec.calibration, spec.train):
+        if asked.source is not None:
+            make_source(asked.source, asked, plugins)
+
+
+def make_source(name: str, spec: SourceSpec, plugins: Plugins) -> CalibrationSource:
+    """The source of that name with its options.
+
+    Raises:
+        UnknownNameError: There is no such source, or it has no such option.
+        InputError: An option is missing or of the wrong type.
+    """
+    beside = [key for key in type(spec).model_fields if key not in ("source", "path", "options")]
+    return instantiate(plugins.calibration_sources.get(name), spec.options, beside)
+
+
 def read_source(
     spec: SourceSpec, own: str | None, what: str, model: Model, plugins: Plugins, cache: Path
 ) -> tuple[str, SamplePool]:
@@ -105,7 +127,7 @@ def read_source(
             f"say --{what} SOURCE[=PATH] with one of {sources}"
         )
     provider = plugins.calibration_sources.get(name)
-    source = instantiate(provider, spec.options)
+    source = make_source(name, spec, plugins)
     encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
     with blamed(f"calibration source {name} of {provider.origin}"):
         pool = check_pool(source.samples(spec.path, cache, encode))

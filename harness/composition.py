@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -28,9 +28,12 @@ from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
 from harness.plugin.tags import Tags
 from harness.record import PartIdentity
-from harness.spec import PrunerSpec, Setting, explain
+from harness.spec import PrunerSpec, Setting
+from harness.wording import explain, field_names
 
 T = TypeVar("T")
+#: In place of a default.
+NEEDED = "…"
 Kind = Literal["score", "budget", "local", "search", "task"]
 #: How each kind says what it is like.
 TAGS: Mapping[str, type[Tags]] = {
@@ -177,22 +180,47 @@ def _settings_of(recipe: Recipe, spec: PrunerSpec, family: str | None) -> dict[s
 
 
 def _options_of(kind: Kind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    names = {field.name for field in dataclasses.fields(part)} if _has_options(part) else set()
-    return {name: settings[f"{kind}.{name}"] for name in names if f"{kind}.{name}" in settings}
+    asked = {name: f"{kind}.{name}" for name in field_names(part)}
+    return {name: settings[key] for name, key in asked.items() if key in settings}
 
 
 def _has_options(part: type) -> bool:
     return dataclasses.is_dataclass(part)
 
 
-def instantiate(provider: Provider[type[T]], options: Mapping[str, Setting]) -> T:
-    """Make a part; dataclass fields are its options and are checked against their types."""
+def instantiate(
+    provider: Provider[type[T]], options: Mapping[str, Setting], beside: Sequence[str] = ()
+) -> T:
+    """Make a part; dataclass fields are its options and are checked against their types.
+
+    Args:
+        beside: What else may stand among the options where they are written, for near matches.
+
+    Raises:
+        UnknownNameError: It has no such option.
+        InputError: An option is missing or of the wrong type.
+    """
+    known = field_names(provider.given)
+    for name in options:
+        if name not in known:
+            raise UnknownNameError(f"option of {provider.name}", name, [*known, *beside])
     if not _has_options(provider.given):
         return provider.given()
     try:
         return TypeAdapter(provider.given).validate_python(dict(options))
     except ValidationError as error:
-        raise InputError(f"{provider.name}: {explain(error)}") from None
+        raise InputError(f"{provider.name}: {explain(error, provider.given)}") from None
+
+
+def options_of(part: type) -> dict[str, Setting | None]:
+    """A part's options with their defaults; `NEEDED` for those that have to be given."""
+    if not dataclasses.is_dataclass(part):
+        return {}
+    fields = [field for field in dataclasses.fields(part) if field.init]
+    return {
+        field.name: NEEDED if field.default is dataclasses.MISSING else field.default
+        for field in fields
+    }
 
 
 def identify_part(kind: Kind, provider: Provider[Any], part: object) -> PartIdentity:
@@ -215,9 +243,8 @@ def _refuse_unused(settings: Mapping[str, Setting], used: set[str], parts: list[
         if key not in used:
             kinds = ["score", "budget", "search", *["local"] * (len(parts) - 3)]
             known = {
-                f"{kind}.{field.name}"
+                f"{kind}.{name}"
                 for kind, part in zip(kinds, parts, strict=True)
-                if part is not None and _has_options(type(part))
-                for field in dataclasses.fields(part)
+                for name in field_names(type(part))
             }
             raise UnknownNameError("pruner setting", key, known | {"p_max"})

@@ -17,6 +17,7 @@ import torch
 from harness.record import Circumstances, Commit
 from harness.spec import RunSpec
 from harness.versions import library_versions
+from harness.warned import warned
 
 REPORTED = (
     "pruning-harness",
@@ -98,6 +99,7 @@ def circumstances(cost: Cost, *, spec: RunSpec, data_path: str) -> Circumstances
         model_path=spec.model.name,
         data_path=data_path,
         commit=_commit(spec.results),
+        warnings=warned(),
         spec=spec.model_dump(mode="json", exclude={"results", "cache"}),
     )
 

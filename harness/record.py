@@ -149,6 +149,10 @@ class Circumstances(Entry):
     model_path: str = ""
     data_path: str = ""
     commit: Commit | None = None
+    warnings: tuple[str, ...] = ()
+    """What libraries warned of before, which the command line did not show."""
+    traceback: str = ""
+    """Of a cell that failed."""
     spec: Mapping[str, Any] = {}
     """What was asked for this cell alone, with paths: ``harness run --from`` replays it."""
 
@@ -300,6 +304,7 @@ class FailureRecord(Entry):
     seed: int | None
     asked: PruneAsked | EvalAsked
     reason: str
+    """One line, with the place in a plugin's source unless the error was deliberate."""
     circumstances: Circumstances
 
     @property

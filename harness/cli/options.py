@@ -47,7 +47,9 @@ IncludeOption = Annotated[
 CalibrationOption = Annotated[
     str | None,
     typer.Option(
-        "--calibration", help='SOURCE[=PATH] and "samples=N subset=A:B", e.g. captions=DIR.'
+        "--calibration",
+        help='SOURCE[=PATH], "samples=N subset=A:B" and options of the source, which '
+        "`harness plugins --options` lists.",
     ),
 ]
 TrainOption = Annotated[

@@ -81,5 +81,5 @@ def run(
         outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
     render.print_outcome(outcome, as_json=as_json)
     if record is not None and not dry_run:
-        report_replay(record, results)
+        report_replay(record, results, as_json=as_json)
     return 1 if outcome.failures or outcome.absent else 0

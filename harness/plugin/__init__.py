@@ -56,6 +56,7 @@ from harness.plugin.manifest import (
 )
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.pool import SamplePool
+from harness.plugin.prerequisites import Prerequisites
 from harness.plugin.protocols import (
     BringsData,
     BudgetAllocator,
@@ -160,6 +161,7 @@ __all__ = [
     "PartError",
     "Pattern",
     "Perplexity",
+    "Prerequisites",
     "Profile",
     "PrunerTags",
     "Ranks",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +67,8 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.beside: Callable[[], str] = str
+        """Tells what might have given a name that is missing here."""
         self._providers: dict[str, list[Provider[T]]] = {}
 
     def add(self, provider: Provider[T]) -> None:
@@ -81,13 +83,27 @@ class Registry(Generic[T]):
         """
         found = self._providers.get(name, [])
         if not found:
-            raise UnknownNameError(self.kind, name, self._providers)
+            raise self.unknown(name)
         if len(found) > 1:
-            givers = " and ".join(str(provider.origin) for provider in found)
-            raise DuplicateNameError(
-                f"{self.kind} {name!r} is given by {givers}; uninstall one of them"
-            )
+            raise DuplicateNameError(self.told_twice(name))
         return found[0]
+
+    def told_twice(self, name: str) -> str:
+        """Who gives a name that belongs to nobody, and what to do."""
+        origins = [provider.origin for provider in self._providers[name]]
+        is_own = len({origin.distribution for origin in origins}) == 1
+        givers = " and ".join(map(str, origins))
+        hint = "rename one of them" if is_own else "uninstall one of them"
+        return f"{self.kind} {name!r} is given by {givers}; {hint}"
+
+    @property
+    def twice(self) -> list[str]:
+        """Names that belong to nobody."""
+        return [name for name, found in sorted(self._providers.items()) if len(found) > 1]
+
+    def unknown(self, name: str) -> UnknownNameError:
+        """The error that says that nothing has that name."""
+        return UnknownNameError(self.kind, name, self._providers, beside=self.beside())
 
     def __contains__(self, name: str) -> bool:
         return name in self._providers

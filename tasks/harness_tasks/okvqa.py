@@ -42,6 +42,10 @@ class OKVQA(OpenQuestions):
     questions: ClassVar[str] = "OpenEnded_mscoco_val2014_questions.json"
     annotations: ClassVar[str] = "mscoco_val2014_annotations.json"
 
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        return {"profile lavis": why} if (why := why_no_lemmas()) else {}
+
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:

@@ -28,7 +28,7 @@ class Nothing:
 
 def test_no_samples_are_refused() -> None:
     with pytest.raises(
-        InputError, match=r"calibration\.samples: Input should be greater than 0, not 0"
+        InputError, match=r"calibration\.samples: a number above 0 is needed, not 0"
     ):
         parse_spec(
             {

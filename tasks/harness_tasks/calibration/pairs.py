@@ -1,6 +1,6 @@
 """Image-caption pairs as CC3M and its like are shipped and downloaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +8,7 @@ from typing import ClassVar
 from harness.plugin import Sample, SamplePool
 from harness_tasks.calibration.captioned import Captioned
 from harness_tasks.calibration.pair_files import PairFile, read_json_pairs, read_tsv_pairs
-from harness_tasks.calibration.parquet_pairs import read_parquet_pairs
+from harness_tasks.calibration.parquet_pairs import read_parquet_pairs, why_no_parquet
 from harness_tasks.calibration.source_files import source_files, source_path
 from harness_tasks.calibration.webdataset import read_shard
 
@@ -29,6 +29,10 @@ class Pairs(Captioned):
 
     files: str = "*"
     """Which files of the folder, e.g. ``*.tar`` or ``train-*``."""
+
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        return {"parquet files": why} if (why := why_no_parquet()) else {}
 
     def samples(
         self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
