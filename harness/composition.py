@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import InputError, UnknownNameError
+from harness.identity import identify_part
 from harness.plugin import (
     BudgetAllocator,
-    Fingerprinted,
     LocalPruner,
     Recipe,
     ScoreEstimator,
@@ -20,11 +20,10 @@ from harness.plugin import (
 )
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
-from harness.record import PartIdentity
+from harness.record import AskedKind, PartIdentity
 from harness.spec import PrunerSpec, Setting, explain
 
 T = TypeVar("T")
-Kind = Literal["score", "budget", "local", "search", "task"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +102,7 @@ def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Co
     parts: list[PartIdentity] = []
     used: set[str] = set()
 
-    def build(kind: Kind, name: str, registry: Registry[type[T]]) -> T:
+    def build(kind: AskedKind, name: str, registry: Registry[type[T]]) -> T:
         provider = registry.get(name)
         options = _options_of(kind, provider.given, settings)
         used.update(f"{kind}.{option}" for option in options)
@@ -143,7 +142,7 @@ def _settings_of(recipe: Recipe, spec: PrunerSpec, family: str | None) -> dict[s
     return {k: value for k, value in settings.items() if k.partition(".")[0] not in replaced}
 
 
-def _options_of(kind: Kind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+def _options_of(kind: AskedKind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
     names = {field.name for field in dataclasses.fields(part)} if _has_options(part) else set()
     return {name: settings[f"{kind}.{name}"] for name in names if f"{kind}.{name}" in settings}
 
@@ -160,21 +159,6 @@ def instantiate(provider: Provider[type[T]], options: Mapping[str, Setting]) -> 
         return TypeAdapter(provider.given).validate_python(dict(options))
     except ValidationError as error:
         raise InputError(f"{provider.name}: {explain(error)}") from None
-
-
-def identify_part(kind: Kind, provider: Provider[Any], part: object) -> PartIdentity:
-    """Name, origin, source and all options of a part, or what stands for them (`Fingerprinted`)."""
-    options = dataclasses.asdict(part) if dataclasses.is_dataclass(type(part)) else {}  # type: ignore[call-overload]
-    if isinstance(part, Fingerprinted):
-        options = {**options, **part.fingerprint()}
-    return PartIdentity(
-        kind=kind,
-        name=provider.name,
-        distribution=provider.origin.distribution,
-        version=provider.origin.version,
-        source=provider.source_digest(),
-        options=options,
-    )
 
 
 def _refuse_unused(settings: Mapping[str, Setting], used: set[str], parts: list[Any]) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 SCHEMA_VERSION = 1
 Options = Mapping[str, bool | int | float | str | None]
@@ -24,15 +24,37 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class PartIdentity(Entry):
-    """One plugged-in part, so that an edited plugin is never taken for the old one."""
+AskedKind = Literal["score", "budget", "local", "search", "task"]
+PartKind = Literal[AskedKind, "machine", "family", "calibration", "train", "backend"]
 
-    kind: Literal["score", "budget", "local", "search", "task"]
+
+class Grown(Entry):
+    """Base of what got a field later: left out where it is empty, so that older keys stay."""
+
+    later: ClassVar[str]
+
+    @model_serializer(mode="wrap")
+    def _as_filed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = serialize(self)
+        if not getattr(self, self.later):
+            content.pop(self.later, None)
+        return content
+
+
+class PartIdentity(Grown):
+    """One part, so that an edited one is never taken for the old one."""
+
+    later: ClassVar[str] = "libraries"
+
+    kind: PartKind
     name: str
     distribution: str
     version: str
     source: str
-    """Hash of the file that defines it."""
+    """Hash of the files that it runs; of records filed before `code` was, of those that were found
+    by the classes and functions in its module."""
+    libraries: Mapping[str, str] = {}
+    """Distribution -> version of what it computes with."""
     options: Options = {}
 
 
@@ -60,8 +82,10 @@ class Held(Entry):
     attention: str
 
 
-class PruneAsked(Entry):
+class PruneAsked(Grown):
     """Identity of a pruned model."""
+
+    later: ClassVar[str] = "code"
 
     kind: Literal["prune"] = "prune"
     model: Mapping[str, str]
@@ -78,6 +102,9 @@ class PruneAsked(Entry):
     train: TrainIdentity | None = None
     """The train stream of a searcher or of fine-tuning; None = pruned in one shot."""
     finetune: Options | None = None
+    code: tuple[PartIdentity, ...] = ()
+    """What computes beside `parts`: the harness, the family, the sources of samples. Empty in
+    records that were filed before this was noted: of an unknown source."""
 
     @property
     def is_retrained(self) -> bool:
@@ -207,8 +234,10 @@ class DataIdentity(Entry):
     """Empty = the whole split, else the notation of the subset or limit."""
 
 
-class EvalAsked(Entry):
+class EvalAsked(Grown):
     """Identity of an evaluation."""
+
+    later: ClassVar[str] = "code"
 
     kind: Literal["eval"] = "eval"
     model: Mapping[str, str]
@@ -222,6 +251,8 @@ class EvalAsked(Entry):
     profile: ProfileIdentity
     data: DataIdentity
     batch_size: int
+    code: tuple[PartIdentity, ...] = ()
+    """What computes beside the task: the harness, the family, a backend; as in `PruneAsked`."""
 
 
 class Comparison(Entry):

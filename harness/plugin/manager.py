@@ -91,7 +91,10 @@ def load_plugins(*extra: object) -> Plugins:
     plugins = Plugins(hook=manager.hook)
     for distribution, entry_point in _entry_points():
         origin = Origin(
-            plugin=entry_point.name, distribution=distribution.name, version=distribution.version
+            plugin=entry_point.name,
+            distribution=distribution.name,
+            version=distribution.version,
+            module=entry_point.value.partition(":")[0],
         )
         try:
             _register(manager, plugins, entry_point.load(), origin)
