@@ -70,7 +70,7 @@ class TrainIdentity(Entry):
     source: str
     samples: int
     digest: str
-    """Hash of ids, prompts, targets and image names; the images themselves are not read for it."""
+    """Hash of all samples' content, in order."""
 
 
 class Held(Entry):
@@ -155,7 +155,7 @@ class PruneGot(Entry):
 
 
 class Commit(Entry):
-    """State of the working copy; the results folder does not make it dirty."""
+    """State of the working copy that the harness ran from; results do not make it dirty."""
 
     hash: str
     dirty: bool
@@ -226,7 +226,7 @@ class DataIdentity(Entry):
     """``mini``, ``full`` or ``folder``."""
     version: str
     digest: str
-    """Hash of the evaluated items: ids, prompts, references and image names."""
+    """Hash of the evaluated items: ids, prompts, references, clusters and images."""
     items: int
     variant: str = ""
     """Which other data than its own the task reads here: another split or layout, other names."""

@@ -52,7 +52,7 @@ class Pretrained:
         return {tower.name: min(text, self._longest) for tower in self.towers}
 
     def files(self) -> Mapping[str, str]:
-        return identity_files(self._model.config, self._tokenizer, self._processor)
+        return identity_files(self._model, self._tokenizer, self._processor)
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self._model, self._tokenizer, self._processor)

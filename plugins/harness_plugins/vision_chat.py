@@ -99,7 +99,7 @@ class VisionChat(Prompted, ABC):
 
     def files(self) -> Mapping[str, str]:
         template = {"chat_template": self._tokenizer.chat_template or self.plain_turn}
-        return {**super().files(), **template}
+        return {**super().files(), **self._companions, **template}
 
     def save(self, folder: Path) -> None:
         super().save(folder)
