@@ -55,6 +55,16 @@ def imports_in_source(content: bytes) -> Imports:
     return Imports(tuple(found), is_computed)
 
 
+@lru_cache(maxsize=4096)
+def attributes_in_source(content: bytes) -> frozenset[str]:
+    """Names of all attributes that a source file asks for; of bytecode none are known."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    return frozenset(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+
+
 def imports_in_bytecode(code: CodeType | None) -> Imports:
     """Read the imports of a module that is installed without its source."""
     found = []

@@ -15,14 +15,19 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, distribution, entry_points, packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import get_importer, iter_modules
 from typing import Any
 
-from harness.imports import ALL, imports_in_bytecode, imports_in_source
+from harness.imports import (
+    ALL,
+    attributes_in_source,
+    imports_in_bytecode,
+    imports_in_source,
+)
 
 GROUP = "harness"
 #: Files of a package that are modules or made of them.
@@ -100,7 +105,10 @@ class Sources:
 
     def modules_in(self, package: str) -> list[str]:
         """Names of the modules that lie in a package."""
-        return sorted(module.name for module in iter_modules(self._places(package)))
+        places = self._places(package)
+        folders = [path for place in places for path in Path(place).glob("*/")]
+        found = {module.name for module in iter_modules(places)}
+        return sorted(found | {path.name for path in folders if path.name != "__pycache__"})
 
     def _module(self, name: str) -> _Module | None:
         """A module as it lies on the disk; None where there is no file, as for built-in ones."""
@@ -110,7 +118,7 @@ class Sources:
         return self._modules[name]
 
     def _open(self, name: str, spec: ModuleSpec) -> _Module | None:
-        places = list(spec.submodule_search_locations or ())
+        places = self._places(name)
         if spec.origin in (None, "built-in", "frozen"):
             return _Module(self._digest(b"", places), frozenset()) if places else None
         try:
@@ -139,7 +147,10 @@ class Sources:
         for module, names in found.absolute(package):
             yield module
             if _top(module) == _top(name) or _library(_top(module)) is None:
-                yield from self._submodules(module, names)
+                inside = list(self._submodules(module, names))
+                bound = inside if names else _lineage(module)
+                yield from inside
+                yield from self._used(bound, content)
         if found.is_computed:
             yield from self._all_below(_top(name))
 
@@ -148,6 +159,19 @@ class Sources:
         found = self.modules_in(package)
         chosen = found if ALL in names else set(found).intersection(names)
         yield from (f"{package}.{name}" for name in chosen)
+
+    def _used(self, packages: Sequence[str], content: bytes) -> Iterator[str]:
+        """Modules that are used as attributes of a package: ``import kit`` and ``kit.scale.of()``.
+
+        Somebody else may have imported them; any attribute of that name counts.
+        """
+        todo = [package for package in packages if self._places(package)]
+        while todo:
+            package = todo.pop()
+            inside = set(self.modules_in(package)).intersection(attributes_in_source(content))
+            found = [f"{package}.{name}" for name in inside]
+            yield from found
+            todo += [module for module in found if self._places(module)]
 
     def _all_below(self, package: str) -> Iterator[str]:
         """Every module of a package, where it cannot be told which are imported."""
@@ -174,8 +198,7 @@ class Sources:
                 return find_spec(name)
             except ValueError:  # a module made by hand, such as __main__
                 return None
-        places = self._places(parent)
-        return PathFinder.find_spec(name, places) if places else None
+        return _find_in(self._places(parent), name)
 
     def _digest(self, content: bytes, places: Sequence[str]) -> str:
         hasher = hashlib.sha256(content)
@@ -190,6 +213,22 @@ class Sources:
         if about.st_size > LARGE:
             return f"{about.st_size} {about.st_mtime_ns}".encode()
         return hashlib.sha256(self._read(path)).digest()
+
+
+def _find_in(places: Sequence[str], name: str) -> ModuleSpec | None:
+    """A module in the folders of its package, which need not have been imported."""
+    portions: list[str] = []
+    for place in places:
+        importer: Any = get_importer(place)
+        found: ModuleSpec | None = importer and importer.find_spec(name)
+        if found is not None and found.loader is not None:
+            return found
+        portions += (found and found.submodule_search_locations) or []
+    if not portions:
+        return None
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = portions
+    return spec
 
 
 def _other_files(folder: Path) -> Iterator[Path]:
