@@ -124,12 +124,11 @@ def test_imports_inside_functions_count() -> None:
     assert "harness_plugins.families.blip" in changed_by(late)
 
 
-COMPUTING = (
-    *"activations asking backward budget calibration composition dense eval_cell".split(),
-    *"evaluation grid masks model patch prune_cell pruning scoring session statistics structure".split(),
-    *"subsets tasks training walk".split(),
-    *(f"plugin.{name}" for name in "apportion images samples selection means pool".split()),
-)
+COMPUTING = """
+    activations asking backward budget calibration composition dense eval_cell evaluation grid masks
+    model patch prune_cell pruning scoring session statistics structure subsets tasks training walk
+    plugin.apportion plugin.images plugin.samples plugin.selection plugin.means plugin.pool
+""".split()
 
 
 @pytest.mark.parametrize("room", COMPUTING)
