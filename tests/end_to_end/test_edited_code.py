@@ -68,8 +68,8 @@ def test_an_edited_family_is_evaluated_anew_and_an_edited_report_is_not(
 
     assert run() == [6, 0, []]
     first = scores()
-    edit("harness/cli/render.py", '"""', '"""Drawn. ')
-    edit("harness/leaderboard/markdown.py", '"""', '"""Told. ')
+    for name in ("cli/render.py", "leaderboard/markdown.py"):
+        edit(f"harness/{name}", "import annotations", "import annotations  # edited")
     assert run() == [0, 6, []]
 
     edit(
