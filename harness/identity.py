@@ -76,7 +76,7 @@ def identify_machine() -> PartIdentity:
     return PartIdentity(
         kind="machine",
         name="harness",
-        distribution="harness",
+        distribution="pruning-harness",
         version=__version__,
         source=code.digest,
         libraries=_computing(code),
