@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness.contract import blamed
 from harness.errors import InputError, UnknownNameError
+from harness.identity import identify_part
 from harness.plugin import (
     AllocatorTags,
     BudgetAllocator,
     EstimatorTags,
-    Fingerprinted,
     LocalPruner,
     PrunerTags,
     Recipe,
@@ -27,14 +27,13 @@ from harness.plugin import (
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
 from harness.plugin.tags import Tags
-from harness.record import PartIdentity
+from harness.record import AskedKind, PartIdentity
 from harness.spec import PrunerSpec, Setting
 from harness.wording import explain, field_names
 
 T = TypeVar("T")
 #: In place of a default.
 NEEDED = "…"
-Kind = Literal["score", "budget", "local", "search", "task"]
 #: How each kind says what it is like.
 TAGS: Mapping[str, type[Tags]] = {
     "score": EstimatorTags,
@@ -100,7 +99,7 @@ class Composition:
         parts = (self.estimator_tags, *self.local_tags)
         return self.searcher is not None or any(tags.changes_weights for tags in parts if tags)
 
-    def title(self, kind: Kind, name: str) -> str:
+    def title(self, kind: AskedKind, name: str) -> str:
         """What a part is called in errors about it: its kind, name, distribution and version."""
         found = (i for i in self.parts if (i.kind, i.name) == (kind, name))
         return next(map(title_of, found), f"{TAGS[kind].KIND} {name}")
@@ -137,7 +136,7 @@ def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Co
     parts: list[PartIdentity] = []
     used: set[str] = set()
 
-    def build(kind: Kind, name: str, registry: Registry[type[T]]) -> T:
+    def build(kind: AskedKind, name: str, registry: Registry[type[T]]) -> T:
         provider = registry.get(name)
         options = _options_of(kind, provider.given, settings)
         used.update(f"{kind}.{option}" for option in options)
@@ -179,7 +178,7 @@ def _settings_of(recipe: Recipe, spec: PrunerSpec, family: str | None) -> dict[s
     return {k: value for k, value in settings.items() if k.partition(".")[0] not in replaced}
 
 
-def _options_of(kind: Kind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+def _options_of(kind: AskedKind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
     asked = {name: f"{kind}.{name}" for name in field_names(part)}
     return {name: settings[key] for name, key in asked.items() if key in settings}
 
@@ -221,21 +220,6 @@ def options_of(part: type) -> dict[str, Setting | None]:
         field.name: NEEDED if field.default is dataclasses.MISSING else field.default
         for field in fields
     }
-
-
-def identify_part(kind: Kind, provider: Provider[Any], part: object) -> PartIdentity:
-    """Name, origin, source and all options of a part, or what stands for them (`Fingerprinted`)."""
-    options = dataclasses.asdict(part) if dataclasses.is_dataclass(type(part)) else {}  # type: ignore[call-overload]
-    if isinstance(part, Fingerprinted):
-        options = {**options, **part.fingerprint()}
-    return PartIdentity(
-        kind=kind,
-        name=provider.name,
-        distribution=provider.origin.distribution,
-        version=provider.origin.version,
-        source=provider.source_digest(),
-        options=options,
-    )
 
 
 def _refuse_unused(settings: Mapping[str, Setting], used: set[str], parts: list[Any]) -> None:

@@ -15,6 +15,7 @@ from harness.contract import blamed, check_units
 from harness.cost import Cost
 from harness.errors import PartError, RunError
 from harness.grid import Variant
+from harness.identity import identify_beside
 from harness.masks import Masks, masks_digest, verify
 from harness.model import weights_digest
 from harness.patch import apply_patch, open_patch, write_patch
@@ -63,6 +64,14 @@ def make_prune_cell(bench: Bench, variant: Variant) -> PruneCell:
         rounds=composition.rounds,
         train=bench.train_stream.identity if variant.needs_training else None,
         finetune=asdict(variant.finetune) if variant.finetune else None,
+        code=identify_beside(
+            bench.plugins,
+            {
+                "family": bench.model.family,
+                "calibration": calibration.source if calibration else None,
+                "train": bench.train_stream.source if variant.needs_training else None,
+            },
+        ),
     )
     return PruneCell(bench, variant, seed, calibration, asked)
 
@@ -250,6 +259,7 @@ def _dense_scores(cell: PruneCell) -> ScoreSet:
         part.model_dump(mode="json"),
         cell.asked.calibration.model_dump() if cell.asked.calibration else None,
         cell.seed,
+        [part.model_dump(mode="json") for part in cell.asked.code],
     )
     path = bench.store.cache / "scores" / f"{key}.json"
     found = bench.scores.get(key) or read_scores(path)

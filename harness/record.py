@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -29,15 +29,37 @@ EVEN = "uniform"
 Options = Mapping[str, bool | int | float | str | None]
 
 
-class PartIdentity(Entry):
-    """One plugged-in part, so that an edited plugin is never taken for the old one."""
+AskedKind = Literal["score", "budget", "local", "search", "task"]
+PartKind = Literal[AskedKind, "machine", "family", "calibration", "train", "backend"]
 
-    kind: Literal["score", "budget", "local", "search", "task"]
+
+class Grown(Entry):
+    """Base of what got a field later: left out where it is empty, so that older keys stay."""
+
+    later: ClassVar[str]
+
+    @model_serializer(mode="wrap")
+    def _as_filed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = serialize(self)
+        if not getattr(self, self.later):
+            content.pop(self.later, None)
+        return content
+
+
+class PartIdentity(Grown):
+    """One part, so that an edited one is never taken for the old one."""
+
+    later: ClassVar[str] = "libraries"
+
+    kind: PartKind
     name: str
     distribution: str
     version: str
     source: str
-    """Hash of the file that defines it."""
+    """Hash of the files that it runs; of records filed before `code` was, of those that were found
+    by the classes and functions in its module."""
+    libraries: Mapping[str, str] = {}
+    """Distribution -> version of what it computes with."""
     options: Options = Field(default_factory=dict)
 
 
@@ -53,7 +75,7 @@ class TrainIdentity(Entry):
     source: str
     samples: int
     digest: str
-    """Hash of ids, prompts, targets and image names; the images themselves are not read for it."""
+    """Hash of all samples' content, in order."""
 
 
 class Held(Entry):
@@ -65,8 +87,10 @@ class Held(Entry):
     attention: str
 
 
-class PruneAsked(Entry):
+class PruneAsked(Grown):
     """Identity of a pruned model."""
+
+    later: ClassVar[str] = "code"
 
     kind: Literal["prune"] = "prune"
     model: Mapping[str, str]
@@ -83,6 +107,9 @@ class PruneAsked(Entry):
     train: TrainIdentity | None = None
     """The train stream of a searcher or of fine-tuning; None = pruned in one shot."""
     finetune: Options | None = None
+    code: tuple[PartIdentity, ...] = ()
+    """What computes beside `parts`: the harness, the family, the sources of samples. Empty in
+    records that were filed before this was noted: of an unknown source."""
 
     @property
     def is_retrained(self) -> bool:
@@ -125,7 +152,7 @@ class PruneGot(Entry):
 
 
 class Commit(Entry):
-    """State of the working copy; the results folder does not make it dirty."""
+    """State of the working copy that the harness ran from; results do not make it dirty."""
 
     hash: str
     dirty: bool
@@ -200,7 +227,7 @@ class DataIdentity(Entry):
     """``mini``, ``full`` or ``folder``."""
     version: str
     digest: str
-    """Hash of the evaluated items: ids, prompts, references and image names."""
+    """Hash of the evaluated items: ids, prompts, references, clusters and images."""
     items: int
     variant: str = ""
     """Which other data than its own the task reads here: another split or layout, other names."""
@@ -208,8 +235,10 @@ class DataIdentity(Entry):
     """Empty = the whole split, else the notation of the subset or limit."""
 
 
-class EvalAsked(Entry):
+class EvalAsked(Grown):
     """Identity of an evaluation."""
+
+    later: ClassVar[str] = "code"
 
     kind: Literal["eval"] = "eval"
     model: Mapping[str, str]
@@ -223,6 +252,8 @@ class EvalAsked(Entry):
     profile: ProfileIdentity
     data: DataIdentity
     batch_size: int
+    code: tuple[PartIdentity, ...] = ()
+    """What computes beside the task: the harness, the family, a backend; as in `PruneAsked`."""
 
 
 class EvalGot(Entry):

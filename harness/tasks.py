@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.composition import identify_part
 from harness.contract import blamed
 from harness.data.folders import locate, miscounts
 from harness.data.images import missing_images
 from harness.errors import AbsentError, DataError, InputError, UnknownNameError
+from harness.identity import identify_part
 from harness.model import Model
 from harness.plugin import (
     BringsData,
@@ -291,7 +291,8 @@ def _identify_data(
     if choices := examples[0].choices:
         hasher.update(json.dumps(choices).encode())
     for example in examples:
-        row = [example.sample.id, example.sample.digest(), example.references, example.label]
+        sample = example.sample
+        row = [sample.id, sample.digest(), example.references, example.label, example.cluster]
         hasher.update(json.dumps(row).encode())
     ids = [example.sample.id for example in examples]
     part = f"{spec.subset} #{ids_digest(ids)}" if spec.subset is not None else ""

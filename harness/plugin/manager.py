@@ -108,7 +108,10 @@ def load_plugins(*extra: object) -> Plugins:
     plugins = Plugins(hook=manager.hook)
     for distribution, entry_point in entry_points():
         origin = Origin(
-            plugin=entry_point.name, distribution=distribution.name, version=distribution.version
+            plugin=entry_point.name,
+            distribution=distribution.name,
+            version=distribution.version,
+            module=entry_point.value.partition(":")[0],
         )
         started = time.perf_counter()
         try:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Generic, TypeVar
 
 from harness.errors import DuplicateNameError, UnknownNameError
@@ -24,6 +19,8 @@ class Origin:
     """Name of the entry point."""
     distribution: str
     version: str
+    module: str = ""
+    """The one that the entry point names."""
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version} ({self.plugin})"
@@ -37,29 +34,6 @@ class Provider(Generic[T]):
     given: T
     """The class, or the value itself (recipes)."""
     origin: Origin
-
-    def source_digest(self) -> str:
-        """Hash of the files that define it, so that an edited plugin is told from the old one.
-
-        That is the file of the class and those of its own package that this one imports from.
-        """
-        if not inspect.isclass(self.given):
-            return hashlib.sha256(repr(self.given).encode()).hexdigest()
-        hasher = hashlib.sha256()
-        for _, module in sorted(_own_modules(sys.modules[self.given.__module__], {}).items()):
-            hasher.update(Path(module.__file__ or "").read_bytes())
-        return hasher.hexdigest()
-
-
-def _own_modules(module: ModuleType, found: dict[str, ModuleType]) -> dict[str, ModuleType]:
-    """The module and all of its package whose classes and functions it uses, by name."""
-    found[module.__name__] = module
-    package = module.__name__.partition(".")[0]
-    for value in list(vars(module).values()):
-        name = getattr(value, "__module__", None)
-        if isinstance(name, str) and name.partition(".")[0] == package and name not in found:
-            _own_modules(sys.modules[name], found)
-    return found
 
 
 class Registry(Generic[T]):

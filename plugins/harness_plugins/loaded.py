@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from harness.plugin import Batch, Sample, Tower, read_shown
 from harness_plugins.images import blank, naming_image, prepare, sizes_at
-from harness_plugins.pretrained import generation_file, identity_files, pad, save_folder
+from harness_plugins.pretrained import identity_files, pad, save_folder
 
 
 class Pretrained:
@@ -52,8 +52,7 @@ class Pretrained:
         return {tower.name: min(text, self._longest) for tower in self.towers}
 
     def files(self) -> Mapping[str, str]:
-        files = identity_files(self._model.config, self._tokenizer, self._processor)
-        return {**files, **generation_file(self._model)}
+        return identity_files(self._model, self._tokenizer, self._processor)
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self._model, self._tokenizer, self._processor)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -37,8 +38,14 @@ OVERRIDDEN = (
     *("output_attentions", "output_hidden_states", "output_scores", "return_dict_in_generate"),
 )
 GENERATION = "generation_config.json"
-#: Keys of a config that say where it came from, not what the model is.
-PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
+#: Keys of a config, tokenizer or processor that say where it came from, not what it does.
+PROVENANCE = frozenset(
+    """
+    _name_or_path name_or_path transformers_version dtype torch_dtype architectures _commit_hash
+    _from_model_config is_local local_files_only trust_remote_code backend tokenizer_class
+    processor_class image_processor_type
+    """.split()
+)
 
 
 def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
@@ -233,35 +240,60 @@ def pad(
     )
 
 
-def identity_files(config: Any, tokenizer: Any = None, processor: Any = None) -> dict[str, str]:
-    """The text of config, tokenizer and image processor without what tells their origin."""
-    content = {key: value for key, value in config.to_dict().items() if key not in PROVENANCE}
-    files = {"config": json.dumps(_plain(content), sort_keys=True, default=str)}
+def identity_files(model: Any, tokenizer: Any = None, processor: Any = None) -> dict[str, str]:
+    """What was loaded beside the weights, as text, without what tells its origin.
+
+    The config with the class that was made of it, how it generates unless told otherwise, the
+    tokenizer with its chat template, the image processor.
+    """
+    files = {"config": _text({"class": type(model).__name__, **model.config.to_dict()})}
+    if generating := _generation(model):
+        files["generation"] = _text(generating)
     if tokenizer is not None:
         files["tokenizer"] = tokenizer_text(tokenizer)
     if processor is not None:
-        settings = {k: v for k, v in processor.to_dict().items() if "processor" not in k}
-        files["images"] = json.dumps(settings, sort_keys=True, default=str)
+        files["images"] = _text({"class": type(processor).__name__, **processor.to_dict()})
     return files
 
 
-def generation_file(model: Any) -> dict[str, str]:
-    """The text of what the folder says of generation: all but sampling and a profile's settings.
+def _generation(model: Any) -> dict[str, dict[str, Any]]:
+    """What the folder says of generation: all but sampling and a profile's settings.
 
     Of a model that generates with transformers' defaults there is none.
     """
-    settings = getattr(model, "generation_config", None)
-    content = {} if settings is None else settings.to_diff_dict()
-    said = {key: content[key] for key in content if key not in OVERRIDDEN}
-    return {"generation": json.dumps(said, sort_keys=True, default=str)} if said else {}
+    settings = {
+        name: part.generation_config.to_diff_dict()
+        for name, part in model.named_modules()
+        if getattr(part, "generation_config", None) is not None
+    }
+    said = {
+        name: {key: value for key, value in content.items() if key not in OVERRIDDEN}
+        for name, content in settings.items()
+    }
+    return {name: content for name, content in said.items() if content}
 
 
 def tokenizer_text(tokenizer: Any) -> str:
-    """What the tokenizer does; those without a fast backend are known by their vocabulary."""
+    """What the tokenizer does: its rules or, without a fast backend, its files; its settings."""
     if hasattr(tokenizer, "backend_tokenizer"):
-        return str(tokenizer.backend_tokenizer.to_str())
-    content = {"kind": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
-    return json.dumps(content, sort_keys=True)
+        rules = [str(tokenizer.backend_tokenizer.to_str())]
+    else:
+        with TemporaryDirectory() as folder:
+            tokenizer.save_vocabulary(folder)
+            rules = [path.read_bytes().hex() for path in sorted(Path(folder).iterdir())]
+    settings = {k: v for k, v in tokenizer.init_kwargs.items() if not k.endswith("_file")}
+    content = {
+        "class": type(tokenizer).__name__,
+        "rules": rules,
+        "settings": settings,
+        "special": tokenizer.special_tokens_map,
+        "template": tokenizer.chat_template,
+    }
+    return _text(content)
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(_plain(content), sort_keys=True, default=str)
 
 
 def _plain(content: Any) -> Any:

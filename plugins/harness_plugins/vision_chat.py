@@ -124,7 +124,7 @@ class VisionChat(Prompted, ABC):
     def files(self) -> Mapping[str, str]:
         has_none = self._tokenizer.chat_template is None
         template = self.plain_turn if has_none else self._tokenizer.get_chat_template()
-        return {**super().files(), "chat_template": template}
+        return {**super().files(), **self._companions, "chat_template": template}
 
     def save(self, folder: Path) -> None:
         super().save(folder)

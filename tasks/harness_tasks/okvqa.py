@@ -70,7 +70,8 @@ class OKVQA(OpenQuestions):
 
 def why_no_lemmas() -> str:
     """Why predictions cannot be lemmatised here; empty if they can."""
-    missing = [name for name in ("spacy", SPACY_MODEL) if find_spec(name) is None]
+    found = {"spacy": find_spec("spacy"), SPACY_MODEL: find_spec("en_core_web_sm")}
+    missing = [name for name, spec in found.items() if spec is None]
     if not missing:
         return ""
     return (

@@ -23,7 +23,7 @@ from harness_tasks.calibration.source_files import source_files, source_path, un
 
 SUFFIXES = (".json.gz", ".jsonl.gz", ".json", ".jsonl")
 MakeSample = Callable[[str, str, Random], Sample | None]
-"""From a document's id, its text and the random numbers that only it has."""
+"""From a document's id, its text and the random numbers that only this text has."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,20 @@ class Documents:
     ) -> SamplePool:
         found = source_files(source_path(path, self.name), self.files, SUFFIXES)
         sample = self._cut if self.prefix_lm else self._windows(encode)
-        return SamplePool.join([self._pool(Lines.of(file, cache), sample) for file in found])
+        pools = [self._pool(i, Lines.of(file, cache), sample) for i, file in enumerate(found)]
+        return SamplePool.join(pools)
 
-    def _pool(self, lines: "Lines", sample: MakeSample) -> SamplePool:
+    def _pool(self, number: int, lines: "Lines", sample: MakeSample) -> SamplePool:
+        """The documents of one file, whose name says nothing of them."""
+
+        def name(line: int) -> str:
+            return f"{number}:{line + 1}"
+
         def make(line: int) -> Sample | None:
-            document = lines.name(line)
-            return sample(document, lines.text(line), Random(f"document {self.seed} {document}"))
+            text = lines.text(line)
+            return sample(name(line), text, Random(f"document {self.seed} {text!a}"))
 
-        return SamplePool(len(lines.starts), lines.name, make)
+        return SamplePool(len(lines.starts), name, make)
 
     def _windows(self, encode: Callable[[str], list[int]] | None) -> MakeSample:
         if encode is None:
@@ -97,9 +103,6 @@ class Lines:
                 starts.append(position)
                 position += len(line)
         return cls(path, plain, starts)
-
-    def name(self, line: int) -> str:
-        return f"{self.path.name}:{line + 1}"
 
     def text(self, line: int) -> str:
         """The field ``text`` of a line.

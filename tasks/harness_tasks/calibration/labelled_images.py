@@ -46,7 +46,7 @@ class ImageFolder(Viewed):
             return Sample(
                 id=name(position),
                 image=image,
-                view=self.view(name(position), image),
+                view=self.view(image),
                 target=self.template.format(labelled.names[label])
                 if self.template
                 else indices[label],

@@ -38,13 +38,17 @@ class Pairs(Captioned):
         self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
     ) -> SamplePool:
         found = source_files(source_path(path, self.name), self.files, list(READERS))
-        return SamplePool.join([self._pool(file, cache) for file in found])
+        pools = [self._pool(i, READERS[f.suffix](f, cache)) for i, f in enumerate(found)]
+        return SamplePool.join(pools)
 
-    def _pool(self, path: Path, cache: Path) -> SamplePool:
-        pairs = READERS[path.suffix](path, cache)
+    def _pool(self, number: int, pairs: PairFile) -> SamplePool:
+        """The pairs of one file, whose name says nothing of them."""
+
+        def name(position: int) -> str:
+            return f"{number}:{pairs.names[position]}"
 
         def make(position: int) -> Sample:
             image, caption = pairs.read(position)
-            return self.sample(pairs.names[position], image, caption)
+            return self.sample(name(position), image, caption)
 
-        return SamplePool(len(pairs.names), pairs.names.__getitem__, make)
+        return SamplePool(len(pairs.names), name, make)

@@ -40,7 +40,7 @@ def read_parquet_pairs(path: Path, cache: Path) -> PairFile:
             raise DataError(path, "has no image bytes or no caption", f"row {position}")
         return kept_image(content, cache), text
 
-    return PairFile([f"{path.stem}:{position}" for position in range(len(places))], read)
+    return PairFile([str(position) for position in range(len(places))], read)
 
 
 def why_no_parquet() -> str:
