@@ -13,8 +13,9 @@ from pathlib import Path
 from harness.composition import instantiate
 from harness.errors import InputError
 from harness.model import Model
-from harness.plugin import Batch, Perplexity, Sample, SamplePool
+from harness.plugin import Batch, Sample, SamplePool
 from harness.plugin.manager import Plugins
+from harness.plugin.text import encode_of
 from harness.record import CalibrationIdentity
 from harness.spec import CalibrationSpec, SourceSpec
 from harness.subsets import subset_indices
@@ -39,6 +40,11 @@ class CalibrationSet:
     def inputs(self) -> tuple[str, ...]:
         """What is shown to the model, as short hashes: evaluation should show other things."""
         return tuple(sample.input_digest()[:INPUT_DIGITS] for sample in self.samples)
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of its longest window of running text; None = it holds none."""
+        return max((len(sample.tokens) for sample in self.samples), default=0) or None
 
     @property
     def identity(self) -> CalibrationIdentity:
@@ -69,7 +75,8 @@ def draw_calibration(
     """Draw ``spec.samples`` samples from the source, without replacement, with that seed.
 
     Raises:
-        InputError: No source is given or known, or it has too few samples.
+        InputError: No source is given or known, it has too few samples, or its windows are longer
+            than what the model reads.
     """
     own = model.bundled.given.calibration if model.bundled else None
     name, pool = read_source(spec, own, "calibration", model, plugins, cache)
@@ -80,7 +87,10 @@ def draw_calibration(
         raise InputError(
             f"calibration source {name} holds {len(drawn)} samples, {spec.samples} are asked for"
         )
-    return CalibrationSet(name, drawn)
+    calibration = CalibrationSet(name, drawn)
+    if encode := encode_of(model.loaded):
+        encode.window(calibration.window)
+    return calibration
 
 
 def read_source(
@@ -103,7 +113,7 @@ def read_source(
             f"say --{what} SOURCE[=PATH] with one of {sources}"
         )
     source = instantiate(plugins.calibration_sources.get(name), spec.options)
-    encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
+    encode = encode_of(model.loaded)
     samples = source.samples(spec.path, cache, encode)
     pool = samples if isinstance(samples, SamplePool) else SamplePool.of(samples)
     if spec.subset is None:

@@ -91,6 +91,8 @@ class Row:
     """Mean share of the dense score, over the columns that all rows of its sparsity have."""
     prune_seconds: float | None
     peak_bytes: int | None
+    windows: tuple[int, ...] = ()
+    """Tokens per window of its calibration sets, where they are running text."""
 
     @property
     def is_control(self) -> bool:

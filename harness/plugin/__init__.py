@@ -81,6 +81,7 @@ from harness.plugin.samples import (
 )
 from harness.plugin.selection import Compare, columns_share, keep_largest
 from harness.plugin.shapes import read_widened
+from harness.plugin.text import Encode
 from harness.plugin.values import (
     Batch,
     Granularity,
@@ -117,6 +118,7 @@ __all__ = [
     "Edition",
     "EditionInfo",
     "Embeds",
+    "Encode",
     "Example",
     "Fingerprinted",
     "Generates",

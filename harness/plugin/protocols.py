@@ -6,7 +6,7 @@ fields are the options that ``--pruner "score.eps=1e-2"`` sets and the record ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -23,6 +23,7 @@ from harness.plugin.samples import (
     Sample,
     Scores,
 )
+from harness.plugin.text import Encode
 from harness.plugin.values import (
     Granularity,
     LayerInfo,
@@ -146,13 +147,11 @@ class Task(Protocol):
         """
         ...
 
-    def examples(
-        self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
-    ) -> Sequence[Example]:
+    def examples(self, folder: Path, profile: Profile, encode: Encode | None) -> Sequence[Example]:
         """Read the official files in `folder`.
 
         Args:
-            encode: The model's tokenizer, for tasks that need perplexity.
+            encode: The model's tokenizer, for tasks that need perplexity; None = it has none.
 
         Raises:
             DataError: A file or a field is missing; it names file and row. Images need not be
@@ -208,7 +207,7 @@ class CalibrationSource(Protocol):
     name: ClassVar[str]
 
     def samples(
-        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
+        self, path: Path | None, cache: Path, encode: Encode | None
     ) -> Sequence[Sample] | SamplePool:
         """All samples of the source, in a fixed order; the machine draws from them.
 
