@@ -186,6 +186,7 @@ def board_json(board: Board) -> dict[str, Any]:
                 "origin": row.origin,
                 "prune_seconds": row.prune_seconds,
                 "peak_bytes": row.peak_bytes,
+                "windows": list(row.windows),
                 "failures": dict(row.failures),
                 "remarks": list(row.remarks),
                 "scores": [

@@ -174,6 +174,7 @@ def _make_row(
         prune_seconds=fmean(sum(c.seconds.values()) for c in costs) if costs else None,
         peak_bytes=max(peaks) if peaks else None,
         remarks=_remarks(made.values()),
+        windows=tuple(sorted({r.got.window for r in made.values() if r.got.window is not None})),
     )
 
 
