@@ -1,8 +1,6 @@
 """Plugins are found by entry point; duplicates are refused, broken ones set aside."""
 
-import importlib
 from importlib.metadata import EntryPoint
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -10,7 +8,6 @@ import pytest
 
 from harness.errors import DuplicateNameError, UnknownNameError
 from harness.plugin import Recipe, hookimpl, installed, manager
-from harness.plugin.registry import Provider
 
 
 def module(name: str, **hooks: Any) -> ModuleType:
@@ -122,37 +119,3 @@ def test_everything_bundled_loads(plugins: manager.Plugins) -> None:
     assert not plugins.broken
     assert {p.name for p in plugins.recipes} >= {"dense", "random", "magnitude", "wanda", "ecoflap"}
     assert {p.name for p in plugins.model_families} >= {"blip2", "blip", "causal-lm", "vit"}
-
-
-def test_the_source_digest_follows_the_file(plugins: manager.Plugins) -> None:
-    wanda, magnitude = (plugins.local_pruners.get(name) for name in ("wanda", "magnitude"))
-
-    assert wanda.source_digest() == plugins.local_pruners.get("wanda").source_digest()
-    assert wanda.source_digest() != magnitude.source_digest()
-
-
-def test_the_source_digest_follows_the_files_that_it_is_made_of(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A part that derives from another of its package is edited when that one is."""
-    package = tmp_path / "harness_made"
-    package.mkdir()
-    for name, content in {
-        "__init__": "",
-        "clean": "class Clean: name = 'clean'",
-        "quirk": "from harness_made.clean import Clean\nclass Quirk(Clean): name = 'quirk'",
-        "other": "class Other: name = 'other'",
-    }.items():
-        (package / f"{name}.py").write_text(content)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    origin = manager.Origin(plugin="p", distribution="d", version="1")
-
-    def digest(name: str) -> str:
-        given = getattr(importlib.import_module(f"harness_made.{name}"), name.capitalize())
-        return Provider(name=name, given=given, origin=origin).source_digest()
-
-    before = {name: digest(name) for name in ("clean", "quirk", "other")}
-    (package / "clean.py").write_text("class Clean: name = 'better'")
-    after = {name: digest(name) for name in before}
-
-    assert [name for name in before if before[name] != after[name]] == ["clean", "quirk"]
