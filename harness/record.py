@@ -9,16 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, Field, model_serializer, model_validator
 
 from harness.entry import Entry
 from harness.sparsity import SparsityReport
@@ -119,7 +113,7 @@ class PruneGot(Entry):
     """Layer -> what its pruner noted."""
 
     @model_serializer(mode="wrap")
-    def _as_it_was_read(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _as_it_was_read(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Written without `is_permuted` unless it holds: digests of old records still hold."""
         return {k: v for k, v in write(self).items() if (k, v) != ("is_permuted", False)}
 
