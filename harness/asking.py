@@ -128,7 +128,8 @@ def by_image(samples: Sequence[Sample]) -> Callable[[Sample], Any]:
     longest: dict[Path | None, int] = {}
     for sample in samples:
         longest[sample.image] = max(longest.get(sample.image, 0), _length(sample))
-    return lambda sample: (longest[sample.image], str(sample.image), _length(sample))
+    first = {image: place for place, image in enumerate(longest)}
+    return lambda sample: (longest[sample.image], first[sample.image], _length(sample))
 
 
 def best_classes(logits: Tensor, samples: Sequence[Sample]) -> list[list[int]]:

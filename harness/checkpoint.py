@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from harness.atomic import new_folder, write_atomically
 from harness.budget import make_target
-from harness.digests import tensor_digests
+from harness.digests import file_digest, tensor_digests
 from harness.entry import Entry
 from harness.errors import CheckpointError, InputError, VerificationError
 from harness.masks import Masks, masks_digest, verify
@@ -31,13 +31,17 @@ from harness.plugin import Pattern
 from harness.plugin.manager import Plugins
 from harness.plugin.shapes import write_shapes
 from harness.record import PruneRecord, hash_of
+from harness.semi_structured import WEIGHTS as PACKED
 from harness.spec import ModelSpec
 from harness.store import encode, read_record
 from harness.structure import shrunken, structure_of
 
 MANIFEST, MASKS = "harness.json", "masks.safetensors"
-#: Of the manifest; since 2 it holds digests of the record.
-SCHEMA_VERSION = 2
+#: Of the manifest; since 2 it holds digests of the record, since 3 of all files.
+SCHEMA_VERSION = 3
+TENSORS = "*.safetensors"
+#: Ends of files that no loader reads.
+FOR_PEOPLE = (".md",)
 Format = Literal["hf", "masks"]
 Digests = Mapping[str, Mapping[str, str]]
 """File of the folder -> tensor in it -> SHA-256 of its bytes."""
@@ -56,6 +60,8 @@ class Manifest(Entry):
     masks_suffice: bool
     """Whether the dense weights and the masks alone make the pruned model."""
     tensors: Digests
+    files: Mapping[str, str]
+    """Every other file that a loader may read, by its path in the folder -> SHA-256."""
 
     @field_validator("schema_version")
     @classmethod
@@ -137,7 +143,8 @@ def _write_manifest(
         record_digests=_record_digests(record),
         meets_budget={i.name: i.keep for i in record.got.sparsity.layers} == record.got.budget,
         masks_suffice=masks_suffice,
-        tensors={path.name: tensor_digests(path) for path in sorted(folder.glob("*.safetensors"))},
+        tensors={path.name: tensor_digests(path) for path in sorted(folder.glob(TENSORS))},
+        files=_other_files(folder),
     )
     write_atomically(folder / MANIFEST, encode(manifest))
 
@@ -230,10 +237,44 @@ def refuse_damaged(folder: Path, manifest: Manifest) -> None:
     """Compare a folder with the digests in its manifest.
 
     Raises:
-        CheckpointError: A part of the record or a tensor is not the one that was saved.
+        CheckpointError: A part of the record, a tensor or a file is not the one that was saved.
     """
     _check_record(folder, manifest)
+    _check_files(folder, manifest)
     _check_tensors(folder, manifest)
+
+
+def _other_files(folder: Path) -> dict[str, str]:
+    """Hash of every file but the manifest, tensors, and what is there for people or tools."""
+    return {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not _is_aside(path.relative_to(folder))
+    }
+
+
+def _is_aside(path: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.parts)
+    is_tensors = path.parent == Path() and path.match(TENSORS)
+    return is_hidden or is_tensors or path == Path(MANIFEST) or path.suffix.lower() in FOR_PEOPLE
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    """An edited file, or one more for a loader to read, makes another model."""
+    found = _other_files(folder)
+    tensors = {path.name for path in folder.glob(TENSORS)} - {PACKED}
+    more = tensors.difference(manifest.tensors)
+    for name in sorted(manifest.files.keys() | found.keys() | more):
+        if name in more or manifest.files.get(name) != found.get(name):
+            what = (
+                "is missing" if name in manifest.files and name not in found
+                else "was not saved with it" if name not in manifest.files
+                else "has other bytes than were saved"
+            )  # fmt: skip
+            raise CheckpointError(
+                f"{folder / name} {what}; a changed folder is another model: copy it without "
+                f"{MANIFEST} to evaluate it as that"
+            )
 
 
 def _record_digests(record: PruneRecord) -> dict[str, str]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness.contract import blamed
 from harness.errors import InputError, UnknownNameError
+from harness.identity import identify_part
 from harness.plugin import (
     AllocatorTags,
     BudgetAllocator,
     EstimatorTags,
-    Fingerprinted,
     LocalPruner,
     PrunerTags,
     Recipe,
@@ -27,11 +27,13 @@ from harness.plugin import (
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
 from harness.plugin.tags import Tags
-from harness.record import PartIdentity
-from harness.spec import PrunerSpec, Setting, explain
+from harness.record import AskedKind, PartIdentity
+from harness.spec import PrunerSpec, Setting
+from harness.wording import explain, field_names
 
 T = TypeVar("T")
-Kind = Literal["score", "budget", "local", "search", "task"]
+#: In place of a default.
+NEEDED = "…"
 #: How each kind says what it is like.
 TAGS: Mapping[str, type[Tags]] = {
     "score": EstimatorTags,
@@ -97,7 +99,7 @@ class Composition:
         parts = (self.estimator_tags, *self.local_tags)
         return self.searcher is not None or any(tags.changes_weights for tags in parts if tags)
 
-    def title(self, kind: Kind, name: str) -> str:
+    def title(self, kind: AskedKind, name: str) -> str:
         """What a part is called in errors about it: its kind, name, distribution and version."""
         found = (i for i in self.parts if (i.kind, i.name) == (kind, name))
         return next(map(title_of, found), f"{TAGS[kind].KIND} {name}")
@@ -134,7 +136,7 @@ def compose(spec: PrunerSpec, plugins: Plugins, family: str | None = None) -> Co
     parts: list[PartIdentity] = []
     used: set[str] = set()
 
-    def build(kind: Kind, name: str, registry: Registry[type[T]]) -> T:
+    def build(kind: AskedKind, name: str, registry: Registry[type[T]]) -> T:
         provider = registry.get(name)
         options = _options_of(kind, provider.given, settings)
         used.update(f"{kind}.{option}" for option in options)
@@ -176,38 +178,48 @@ def _settings_of(recipe: Recipe, spec: PrunerSpec, family: str | None) -> dict[s
     return {k: value for k, value in settings.items() if k.partition(".")[0] not in replaced}
 
 
-def _options_of(kind: Kind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    names = {field.name for field in dataclasses.fields(part)} if _has_options(part) else set()
-    return {name: settings[f"{kind}.{name}"] for name in names if f"{kind}.{name}" in settings}
+def _options_of(kind: AskedKind, part: type, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    asked = {name: f"{kind}.{name}" for name in field_names(part)}
+    return {name: settings[key] for name, key in asked.items() if key in settings}
 
 
 def _has_options(part: type) -> bool:
     return dataclasses.is_dataclass(part)
 
 
-def instantiate(provider: Provider[type[T]], options: Mapping[str, Setting]) -> T:
-    """Make a part; dataclass fields are its options and are checked against their types."""
+def instantiate(
+    provider: Provider[type[T]], options: Mapping[str, Setting], beside: Sequence[str] = ()
+) -> T:
+    """Make a part; dataclass fields are its options and are checked against their types.
+
+    Args:
+        beside: What else may stand among the options where they are written, for near matches.
+
+    Raises:
+        UnknownNameError: It has no such option.
+        InputError: An option is missing or of the wrong type.
+    """
+    known = field_names(provider.given)
+    for name in options:
+        if name not in known:
+            raise UnknownNameError(f"option of {provider.name}", name, [*known, *beside])
     if not _has_options(provider.given):
         return provider.given()
     try:
         return TypeAdapter(provider.given).validate_python(dict(options))
     except ValidationError as error:
-        raise InputError(f"{provider.name}: {explain(error)}") from None
+        raise InputError(f"{provider.name}: {explain(error, provider.given)}") from None
 
 
-def identify_part(kind: Kind, provider: Provider[Any], part: object) -> PartIdentity:
-    """Name, origin, source and all options of a part, or what stands for them (`Fingerprinted`)."""
-    options = dataclasses.asdict(part) if dataclasses.is_dataclass(type(part)) else {}  # type: ignore[call-overload]
-    if isinstance(part, Fingerprinted):
-        options = {**options, **part.fingerprint()}
-    return PartIdentity(
-        kind=kind,
-        name=provider.name,
-        distribution=provider.origin.distribution,
-        version=provider.origin.version,
-        source=provider.source_digest(),
-        options=options,
-    )
+def options_of(part: type) -> dict[str, Setting | None]:
+    """A part's options with their defaults; `NEEDED` for those that have to be given."""
+    if not dataclasses.is_dataclass(part):
+        return {}
+    fields = [field for field in dataclasses.fields(part) if field.init]
+    return {
+        field.name: NEEDED if field.default is dataclasses.MISSING else field.default
+        for field in fields
+    }
 
 
 def _refuse_unused(settings: Mapping[str, Setting], used: set[str], parts: list[Any]) -> None:
@@ -215,9 +227,8 @@ def _refuse_unused(settings: Mapping[str, Setting], used: set[str], parts: list[
         if key not in used:
             kinds = ["score", "budget", "search", *["local"] * (len(parts) - 3)]
             known = {
-                f"{kind}.{field.name}"
+                f"{kind}.{name}"
                 for kind, part in zip(kinds, parts, strict=True)
-                if part is not None and _has_options(type(part))
-                for field in dataclasses.fields(part)
+                for name in field_names(type(part))
             }
             raise UnknownNameError("pruner setting", key, known | {"p_max"})

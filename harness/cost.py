@@ -17,6 +17,7 @@ import torch
 from harness.record import Circumstances, Commit
 from harness.spec import RunSpec
 from harness.versions import library_versions
+from harness.warned import warned
 
 REPORTED = (
     "pruning-harness",
@@ -27,6 +28,8 @@ REPORTED = (
     "pillow",
     "pycocoevalcap",
 )
+#: Folders of a results folder that runs write.
+WRITTEN = ("records", "leaderboards", "cache")
 SECRET_WORDS = ("token", "secret", "password", "key")
 
 
@@ -97,7 +100,8 @@ def circumstances(cost: Cost, *, spec: RunSpec, data_path: str) -> Circumstances
         argv=redact(sys.argv),
         model_path=spec.model.name,
         data_path=data_path,
-        commit=_commit(spec.results),
+        commit=commit_of(Path(__file__).parent, spec.results),
+        warnings=warned(),
         spec=spec.model_dump(mode="json", exclude={"results", "cache"}),
     )
 
@@ -127,20 +131,30 @@ def _hardware(device: torch.device) -> str:
     return platform.processor() or platform.machine()
 
 
-def _commit(results: Path) -> Commit | None:
-    """The working copy that the command ran in, if it is one; `results` does not make it dirty."""
-    head = _git("rev-parse", "HEAD")
-    if head is None:
+def commit_of(code: Path, results: Path) -> Commit | None:
+    """The working copy that a folder of code belongs to; None if it is installed from elsewhere.
+
+    Args:
+        results: What a run writes there does not make it dirty.
+    """
+    root = _git(code, "rev-parse", "--show-toplevel")
+    if root is None or _git(code, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
-    changes = _git("status", "--porcelain", "--", ".", f":(exclude){results}")
-    return Commit(hash=head, dirty=bool(changes))
+    written = [
+        f":(top,exclude,literal){path.relative_to(root).as_posix()}"
+        for name in WRITTEN
+        if (path := results.resolve() / name).is_relative_to(root)
+    ]
+    head = _git(code, "rev-parse", "HEAD")
+    changes = _git(code, "status", "--porcelain", "--", ":(top)", *written)
+    return None if head is None or changes is None else Commit(hash=head, dirty=bool(changes))
 
 
-def _git(*arguments: str) -> str | None:
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says in a folder; None if it fails or is not there."""
+    command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, timeout=10, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

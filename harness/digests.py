@@ -1,4 +1,4 @@
-"""Hashes of the tensors in a safetensors file, read piece by piece."""
+"""Hashes of files, and of the tensors in a safetensors file, read piece by piece."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ from harness.errors import CheckpointError
 
 #: Bytes that are hashed at once.
 PIECE = 1 << 24
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
 
 
 def tensor_digests(path: Path) -> dict[str, str]:

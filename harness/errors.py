@@ -33,13 +33,20 @@ class InputError(HarnessError):
 
 
 class UnknownNameError(InputError):
-    """A name that nothing installed answers to."""
+    """A name that nothing installed answers to.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    Args:
+        known: What would be right.
+        beside: What else to know, e.g. which plugins were set aside; "" = nothing.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], beside: str = "") -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
-        super().__init__(f"unknown {kind} {name!r}; {hint}")
+        if not names:
+            hint = "there are none"
+        super().__init__("; ".join(filter(None, [f"unknown {kind} {name!r}", hint, beside])))
 
 
 class DuplicateNameError(InputError):

@@ -11,6 +11,7 @@ from harness.calibration import INPUT_DIGITS
 from harness.cost import REPORTED
 from harness.evaluation import Evaluation, breakdown, evaluate
 from harness.grid import Variant
+from harness.identity import identify_beside
 from harness.masks import live_sparsity
 from harness.prune_cell import PruneCell
 from harness.record import EvalAsked, EvalGot, EvalRecord, PruneRecord, key_of
@@ -48,6 +49,7 @@ def make_eval_cell(
     with that pruner would have.
     """
     saved, pruned = variant.saved, prune_cell.key if prune_cell else None
+    backend = bench.spec.model.backend
     asked = EvalAsked(
         model=saved.asked.model if saved else bench.model.identity,
         pruned=saved.key if saved else pruned,
@@ -57,6 +59,13 @@ def make_eval_cell(
         profile=task.profile_identity,
         data=task.data,
         batch_size=bench.spec.batch_size,
+        code=identify_beside(
+            bench.plugins,
+            {
+                "family": bench.model.family,
+                "backend": backend.name if backend else None,
+            },
+        ),
     )
     return EvalCell(bench, variant, task, asked)
 

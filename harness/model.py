@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.contract import blamed, check_loaded
-from harness.errors import CheckpointError, InputError, UnknownNameError
+from harness.errors import CheckpointError, InputError
 from harness.plugin import (
     Answering,
     BundledModel,
@@ -28,8 +28,8 @@ from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
 from harness.record import hash_of
 from harness.spec import ModelSpec
+from harness.versions import own_distribution
 
-OWN = "harness"
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -235,7 +235,8 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     folder = str(bundled.given().folder()) if bundled else spec.name
     config = read_config(folder, spec, plugins)
     _refuse_quantised(config, spec.name)
-    for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == OWN):
+    own = own_distribution().name
+    for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == own):
         family = provider.given()
         if family.matches(config):
             with blamed(f"model family {provider.name} of {provider.origin}"):
@@ -249,10 +250,8 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
                 backend=_start_backend(loaded, folder, spec, plugins),
             )
     families = ", ".join(provider.name for provider in plugins.model_families)
-    raise InputError(
-        f"model {spec.name}: no family for architecture {config.get('architectures')}; "
-        f"families: {families}"
-    )
+    lack = f"model {spec.name}: no family for architecture {config.get('architectures')}"
+    raise InputError("; ".join(filter(None, [lack, f"families: {families}", plugins.told_aside()])))
 
 
 def _refuse_quantised(config: Mapping[str, Any], model: str) -> None:
@@ -291,11 +290,15 @@ def read_config(folder: str, spec: ModelSpec, plugins: Plugins) -> dict[str, Any
 
 def _cached_config(name: str, spec: ModelSpec, plugins: Plugins) -> Path:
     if Path(name).is_dir():
-        raise CheckpointError(f"{name}: no config.json; a model folder has one")
+        adapter = (Path(name) / "adapter_config.json").is_file()
+        also = "; an adapter alone is no model: merge it into the one it was made for, and save it"
+        raise CheckpointError(
+            f"{name}: no config.json; a model folder has one{also if adapter else ''}"
+        )
     if name.count("/") != 1 or name.startswith(("/", ".")):
         if "/" in name:
             raise InputError(f"model {name}: no such folder")
-        raise UnknownNameError("model", name, [provider.name for provider in plugins.models])
+        raise plugins.models.unknown(name)
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(name, "config.json")

@@ -153,6 +153,11 @@ def parse_images(text: str | None) -> dict[str, Any] | None:
     return content
 
 
+def parse_patterns(text: str | None) -> list[str] | None:
+    """``v_head.*,score.*``: patterns of names, as of files."""
+    return None if text is None else split_list(text, str, "--ignore-tensors")
+
+
 def parse_pattern(text: str | None) -> dict[str, Any] | None:
     """``unstructured`` or ``n:m`` (n of every m consecutive inputs stay)."""
     if text is None or text == "unstructured":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.atomic import refuse_filled
 from harness.bench import Announcer, Bench, open_bench
+from harness.calibration import check_sources
 from harness.checkpoint import (
     Format,
     masks_do_not_suffice,
@@ -22,6 +23,7 @@ from harness.grid import Variant, make_variants
 from harness.leaderboard import Board, write_boards
 from harness.patch import open_patch
 from harness.plugin import RunInfo
+from harness.plugin.faults import one_line, whole
 from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
 from harness.record import FailureRecord, PruneRecord, hash_of
@@ -39,6 +41,8 @@ class Outcome:
     planned: list[str] = field(default_factory=list)
     """Of a dry run: the cells that would run."""
     failures: list[str] = field(default_factory=list)
+    tracebacks: list[str] = field(default_factory=list)
+    """One for each failure."""
     absent: list[str] = field(default_factory=list)
     """Tasks that were left out, since what they need is not installed."""
     boards: list[Board] = field(default_factory=list)
@@ -62,6 +66,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
     saved = manifest.record if manifest else None
     variants = make_variants(spec, plugins, saved)
     check_names(spec.tasks, spec.data, plugins)
+    check_sources(spec, plugins)
     with _announced(spec, plugins, len(variants)) as announcer:
         bench = open_bench(spec, plugins, announcer, manifest)
         variants = make_variants(spec, plugins, saved, bench.model.family)
@@ -102,6 +107,7 @@ def prune_to_folder(
         raise InputError(f"a folder holds one pruned model; {len(planned)} are asked for")
     if form == "masks" and planned[0].changes_weights:
         raise masks_do_not_suffice(planned[0].row)
+    check_sources(spec, plugins)
     with _announced(spec, plugins, 1) as announcer:
         bench = open_bench(spec, plugins, announcer, read_manifest(spec.model.name))
         variants = make_variants(spec, plugins, family=bench.model.family)
@@ -188,10 +194,12 @@ def _filed_if_failed(
         yield
     except InputError:
         raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    except (Exception, SystemExit) as error:  # a plugin may call sys.exit
+        reason, traceback = one_line(error), whole(error)
         label = cell.label if isinstance(cell, EvalCell) else variant.label
         outcome.failures.append(f"{label}: {reason}")
+        outcome.tracebacks.append(traceback)
+        happened = bench.circumstances(bench.cost(), variant)
         bench.store.file_failure(
             FailureRecord(
                 model=bench.model_name,
@@ -201,6 +209,6 @@ def _filed_if_failed(
                 seed=variant.seed,
                 asked=cell.asked,
                 reason=reason,
-                circumstances=bench.circumstances(bench.cost(), variant),
+                circumstances=happened.model_copy(update={"traceback": traceback}),
             )
         )

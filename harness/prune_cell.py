@@ -15,6 +15,7 @@ from harness.contract import blamed, check_units
 from harness.cost import Cost
 from harness.errors import PartError, RunError
 from harness.grid import Variant
+from harness.identity import identify_beside
 from harness.masks import Masks, masks_digest, verify
 from harness.model import weights_digest
 from harness.patch import apply_patch, open_patch, write_patch
@@ -63,6 +64,14 @@ def make_prune_cell(bench: Bench, variant: Variant) -> PruneCell:
         rounds=composition.rounds,
         train=bench.train_stream.identity if variant.needs_training else None,
         finetune=asdict(variant.finetune) if variant.finetune else None,
+        code=identify_beside(
+            bench.plugins,
+            {
+                "family": bench.model.family,
+                "calibration": calibration.source if calibration else None,
+                "train": bench.train_stream.source if variant.needs_training else None,
+            },
+        ),
     )
     return PruneCell(bench, variant, seed, calibration, asked)
 
@@ -108,6 +117,7 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
         masks=masks_digest(pruned.masks, pruned.permutations),
         weights=weights_digest(model.loaded.module),
         calibrated_on=cell.calibration.inputs if cell.calibration else (),
+        window=cell.calibration.window if cell.calibration else None,
         trained_on=pruned.trained_on,
         units=pruned.units,
         is_shrunk=bool(pruned.units) and isinstance(model.loaded, Shrinks),
@@ -250,6 +260,7 @@ def _dense_scores(cell: PruneCell) -> ScoreSet:
         part.model_dump(mode="json"),
         cell.asked.calibration.model_dump() if cell.asked.calibration else None,
         cell.seed,
+        [part.model_dump(mode="json") for part in cell.asked.code],
     )
     path = bench.store.cache / "scores" / f"{key}.json"
     found = bench.scores.get(key) or read_scores(path)

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from harness.entry import Entry
 from harness.sparsity import SparsityReport
@@ -23,15 +29,37 @@ EVEN = "uniform"
 Options = Mapping[str, bool | int | float | str | None]
 
 
-class PartIdentity(Entry):
-    """One plugged-in part, so that an edited plugin is never taken for the old one."""
+AskedKind = Literal["score", "budget", "local", "search", "task"]
+PartKind = Literal[AskedKind, "machine", "family", "calibration", "train", "backend"]
 
-    kind: Literal["score", "budget", "local", "search", "task"]
+
+class Grown(Entry):
+    """Base of what got a field later: left out where it is empty, so that older keys stay."""
+
+    later: ClassVar[str]
+
+    @model_serializer(mode="wrap")
+    def _as_filed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = serialize(self)
+        if not getattr(self, self.later):
+            content.pop(self.later, None)
+        return content
+
+
+class PartIdentity(Grown):
+    """One part, so that an edited one is never taken for the old one."""
+
+    later: ClassVar[str] = "libraries"
+
+    kind: PartKind
     name: str
     distribution: str
     version: str
     source: str
-    """Hash of the file that defines it."""
+    """Hash of the files that it runs; of records filed before `code` was, of those that were found
+    by the classes and functions in its module."""
+    libraries: Mapping[str, str] = {}
+    """Distribution -> version of what it computes with."""
     options: Options = Field(default_factory=dict)
 
 
@@ -47,7 +75,7 @@ class TrainIdentity(Entry):
     source: str
     samples: int
     digest: str
-    """Hash of ids, prompts, targets and image names; the images themselves are not read for it."""
+    """Hash of all samples' content, in order."""
 
 
 class Held(Entry):
@@ -59,8 +87,10 @@ class Held(Entry):
     attention: str
 
 
-class PruneAsked(Entry):
+class PruneAsked(Grown):
     """Identity of a pruned model."""
+
+    later: ClassVar[str] = "code"
 
     kind: Literal["prune"] = "prune"
     model: Mapping[str, str]
@@ -77,6 +107,9 @@ class PruneAsked(Entry):
     train: TrainIdentity | None = None
     """The train stream of a searcher or of fine-tuning; None = pruned in one shot."""
     finetune: Options | None = None
+    code: tuple[PartIdentity, ...] = ()
+    """What computes beside `parts`: the harness, the family, the sources of samples. Empty in
+    records that were filed before this was noted: of an unknown source."""
 
     @property
     def is_retrained(self) -> bool:
@@ -91,7 +124,9 @@ class PruneAsked(Entry):
         return f"{self.pattern} fixes every layer's count: the budget of {budgets[0]} plays no part"
 
 
-class PruneGot(Entry):
+class PruneGot(Grown):
+    later: ClassVar[str] = "is_permuted"
+
     target_keep: int
     sparsity: SparsityReport
     budget: Mapping[str, int]
@@ -101,6 +136,8 @@ class PruneGot(Entry):
     """Digest of the pruned model's weights."""
     calibrated_on: tuple[str, ...] = ()
     """Hashes of the images or tokens of the calibration set, 16 digits each."""
+    window: int | None = None
+    """Tokens per window of the calibration set; None = it holds no running text."""
     trained_on: tuple[str, ...] = ()
     """The same of what the train stream gave."""
     units: Mapping[str, int] = {}
@@ -112,14 +149,9 @@ class PruneGot(Entry):
     notes: Mapping[str, Mapping[str, float]] = {}
     """Layer -> what its pruner noted."""
 
-    @model_serializer(mode="wrap")
-    def _as_it_was_read(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Written without `is_permuted` unless it holds: digests of old records still hold."""
-        return {k: v for k, v in write(self).items() if (k, v) != ("is_permuted", False)}
-
 
 class Commit(Entry):
-    """State of the working copy; the results folder does not make it dirty."""
+    """State of the working copy that the harness ran from; results do not make it dirty."""
 
     hash: str
     dirty: bool
@@ -143,6 +175,10 @@ class Circumstances(Entry):
     model_path: str = ""
     data_path: str = ""
     commit: Commit | None = None
+    warnings: tuple[str, ...] = ()
+    """What libraries warned of before, which the command line did not show."""
+    traceback: str = ""
+    """Of a cell that failed."""
     spec: Mapping[str, Any] = {}
     """What was asked for this cell alone, with paths: ``harness run --from`` replays it."""
 
@@ -190,7 +226,7 @@ class DataIdentity(Entry):
     """``mini``, ``full`` or ``folder``."""
     version: str
     digest: str
-    """Hash of the evaluated items: ids, prompts, references and image names."""
+    """Hash of the evaluated items: ids, prompts, references, clusters and images."""
     items: int
     variant: str = ""
     """Which other data than its own the task reads here: another split or layout, other names."""
@@ -198,8 +234,10 @@ class DataIdentity(Entry):
     """Empty = the whole split, else the notation of the subset or limit."""
 
 
-class EvalAsked(Entry):
+class EvalAsked(Grown):
     """Identity of an evaluation."""
+
+    later: ClassVar[str] = "code"
 
     kind: Literal["eval"] = "eval"
     model: Mapping[str, str]
@@ -213,6 +251,8 @@ class EvalAsked(Entry):
     profile: ProfileIdentity
     data: DataIdentity
     batch_size: int
+    code: tuple[PartIdentity, ...] = ()
+    """What computes beside the task: the harness, the family, a backend; as in `PruneAsked`."""
 
 
 class EvalGot(Entry):
@@ -294,6 +334,7 @@ class FailureRecord(Entry):
     seed: int | None
     asked: PruneAsked | EvalAsked
     reason: str
+    """One line, with the place in a plugin's source unless the error was deliberate."""
     circumstances: Circumstances
 
     @property

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import InputError
+from harness.wording import explain
 
 Sparsity = Annotated[float, Field(ge=0, lt=1)]
 Setting = bool | int | float | str
@@ -56,6 +57,8 @@ class ModelSpec(Spec):
     """None = the model's family answers itself."""
     init: Literal["pretrained", "random"] = "pretrained"
     """Whether weights are read, or drawn at random for the folder's config."""
+    ignore_tensors: tuple[str, ...] = ()
+    """Patterns (``v_head.*``) of names of tensors in its files that the model does without."""
     dense: str | None = None
     """Of a folder of masks: the model they are applied to, instead of the one it names."""
 
@@ -234,13 +237,4 @@ def parse_spec(content: object) -> RunSpec:
     try:
         return RunSpec.model_validate(content)
     except ValidationError as error:
-        raise InputError(explain(error)) from None
-
-
-def explain(error: ValidationError) -> str:
-    """The first fault of a pydantic error in one line."""
-    fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
-    seen = "" if fault["type"] in ("value_error", "missing") else f", not {fault['input']!r}"
-    return f"{place}: {message}{seen}" if place else f"{message}{seen}"
+        raise InputError(explain(error, RunSpec)) from None

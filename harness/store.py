@@ -26,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 from harness.atomic import create, write_atomically
 from harness.errors import DataError
 from harness.record import EvalRecord, FailureRecord, PruneRecord, canonical
-from harness.spec import explain
+from harness.wording import explain
 
 KEY_LENGTH = 12
 R = TypeVar("R", bound=BaseModel)
@@ -142,7 +142,7 @@ def read_record(path: Path, kind: type[R]) -> R:
     except OSError as error:
         raise DataError(path, f"cannot be read ({error})") from None
     except ValidationError as error:
-        raise DataError(path, f"not a {kind.__name__}: {explain(error)}") from None
+        raise DataError(path, f"not a {kind.__name__}: {explain(error, kind)}") from None
 
 
 def encode(record: BaseModel) -> bytes:

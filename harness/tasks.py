@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.composition import identify_part
 from harness.contract import blamed
 from harness.data.folders import locate, miscounts
 from harness.data.images import missing_images
 from harness.errors import AbsentError, DataError, InputError, UnknownNameError
+from harness.identity import identify_part
 from harness.model import Model
 from harness.plugin import (
     BringsData,
@@ -32,6 +32,7 @@ from harness.plugin import (
 from harness.plugin.manager import Plugins
 from harness.plugin.needs import capability, lacks
 from harness.plugin.registry import Provider
+from harness.plugin.text import encode_of
 from harness.record import DataIdentity, PartIdentity, ProfileIdentity
 from harness.spec import DataSpec, TaskSpec
 from harness.subsets import ids_digest, subset_indices
@@ -117,7 +118,7 @@ def open_task(
     with blamed(_title(provider)):
         profile, profile_identity = _settle_profile(task, spec, model)
     edition = find_edition(task, spec.name, data, cache, model, plugins)
-    encode = model.answers.encode if isinstance(model.answers, Perplexity) else None
+    encode = encode_of(model.answers)
     examples = list(task.examples(edition.path, profile, encode))
     if missing := missing_images(examples):
         more = f"; {len(missing) - 1:,} more are missing" if missing[1:] else ""
@@ -291,7 +292,8 @@ def _identify_data(
     if choices := examples[0].choices:
         hasher.update(json.dumps(choices).encode())
     for example in examples:
-        row = [example.sample.id, example.sample.digest(), example.references, example.label]
+        sample = example.sample
+        row = [sample.id, sample.digest(), example.references, example.label, example.cluster]
         hasher.update(json.dumps(row).encode())
     ids = [example.sample.id for example in examples]
     part = f"{spec.subset} #{ids_digest(ids)}" if spec.subset is not None else ""

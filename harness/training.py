@@ -45,11 +45,8 @@ class TrainStream:
 
     @cached_property
     def identity(self) -> TrainIdentity:
-        content = [
-            (s.id, s.prompt, s.target, s.tokens, s.image.name if s.image else "", *s.views)
-            for s in self.samples
-        ]
-        digest = hashlib.sha256(repr(content).encode()).hexdigest()
+        digests = "".join(sample.digest() for sample in self.samples)
+        digest = hashlib.sha256(digests.encode()).hexdigest()
         return TrainIdentity(source=self.source, samples=len(self.samples), digest=digest)
 
     def batches(self, size: int, seed: int, excluded: AbstractSet[str]) -> Iterator[list[Shown]]:

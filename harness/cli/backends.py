@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli import options
+from harness.cli.streams import say
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def commands_of(name: str, title: str) -> typer.Typer:
         made = _backend(name).import_checkpoint(
             sources, to, tokenizer=tokenizer, given=_sections(config)
         )
-        typer.echo(f"{to}: {made}")
+        say(f"{to}: {made}")
         return 0
 
     @app.command("export")
@@ -67,7 +68,7 @@ def commands_of(name: str, title: str) -> typer.Typer:
         """Make the environment that `--backend` and `harness audit` start."""
         environment = options.environment_of(name, folder)
         typer.echo(f"{environment}: installing, unless it is there; this takes minutes", err=True)
-        typer.echo(f"{environment}: {_backend(name).setup(environment)}")
+        say(f"{environment}: {_backend(name).setup(environment)}")
         return 0
 
     return app
@@ -78,8 +79,8 @@ def write_checkpoint(name: str, folder: Path, to: Path, base: Path | None) -> in
     from harness.export import export_checkpoint
 
     for note in export_checkpoint(_backend(name), folder, to, base=base):
-        typer.echo(f"note: {note}")
-    typer.echo(f"{to}: written")
+        say(f"note: {note}")
+    say(f"{to}: written")
     return 0
 
 

@@ -9,6 +9,7 @@ from harness.cli import (
     audit,
     backends,
     data,
+    doctor,
     evaluate,
     export,
     leaderboard,
@@ -18,6 +19,7 @@ from harness.cli import (
     run,
     tasks,
 )
+from harness.cli.border import surround
 
 app = typer.Typer(
     name="harness",
@@ -32,6 +34,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
 app.add_typer(data.app, name="data")
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("doctor")(doctor.doctor)
 app.command("plugins")(plugins.plugins)
 app.command("tasks")(tasks.tasks)
 app.add_typer(models.app, name="models")
@@ -53,3 +56,6 @@ def _callback(
     ),
 ) -> None:
     return None
+
+
+surround(app)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli import options
+from harness.cli.streams import say
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _size(size: int | None) -> str:
 def _print_fetched(done: Fetched, *, as_json: bool) -> bool:
     sound = _print_verdict(done.verdict, as_json=as_json)
     if done.lacks and not as_json:
-        typer.echo(f"  the hub copy lacks {done.lacks}")
+        say(f"  the hub copy lacks {done.lacks}")
     return sound
 
 
@@ -178,7 +179,7 @@ def _print_verdict(verdict: Verdict, *, as_json: bool) -> bool:
     part = ", a part" if verdict.is_part else ""
     if not (verdict.is_counted or verdict.is_part):
         part = " (how many there should be is not known)"
-    typer.echo(
+    say(
         f"{verdict.task}: sound, {verdict.examples:,} items{part}, "
         f"digest {verdict.digest[:12]}, {verdict.source}, in {verdict.folder}"
         + (f"; {verdict.note}" if verdict.note else "")

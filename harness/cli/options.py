@@ -47,7 +47,9 @@ IncludeOption = Annotated[
 CalibrationOption = Annotated[
     str | None,
     typer.Option(
-        "--calibration", help='SOURCE[=PATH] and "samples=N subset=A:B", e.g. captions=DIR.'
+        "--calibration",
+        help='SOURCE[=PATH], "samples=N subset=A:B" and options of the source, which '
+        "`harness plugins --options` lists.",
     ),
 ]
 TrainOption = Annotated[
@@ -82,6 +84,13 @@ FormatOption = Annotated[
 InitOption = Annotated[
     str | None,
     typer.Option("--init", help="random: draw weights for the model's config, read none."),
+]
+IgnoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ignore-tensors",
+        help='Tensors in the model\'s files that it does without: "v_head.*,…".',
+    ),
 ]
 DenseOption = Annotated[
     str | None,
@@ -137,6 +146,7 @@ def build_spec(
     images: str | None = None,
     backend: str | None = None,
     init: str | None = None,
+    ignore_tensors: str | None = None,
     dense: str | None = None,
     batch_size: int | None = None,
     limit: int | None = None,
@@ -156,6 +166,7 @@ def build_spec(
     model_part["name"] = model or model_part.get("name") or DEFAULT_MODEL
     model_part["device"] = resolve_device(device)
     model_part |= _given(dtype=dtype, images=notation.parse_images(images), init=init, dense=dense)
+    model_part |= _given(ignore_tensors=notation.parse_patterns(ignore_tensors))
     if backend is not None:
         backend_name, _, environment = backend.partition("=")
         found = environment_of(backend_name, Path(environment) if environment else None)

@@ -24,6 +24,7 @@ def prune(
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     init: options.InitOption = None,
+    ignore_tensors: options.IgnoreOption = None,
     pattern: options.PatternOption = None,
     results: options.ResultsOption = Path("results"),
     as_json: options.JsonOption = False,
@@ -47,6 +48,7 @@ def prune(
         dtype=dtype,
         images=images,
         init=init,
+        ignore_tensors=ignore_tensors,
         pattern=pattern,
         results=results,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.cli import streams
+from harness.cli.border import shows_traceback
+
 if TYPE_CHECKING:
     from harness.audit import BatchAudit
     from harness.leaderboard import Board, Column, Row
     from harness.pipeline import Outcome
-    from harness.plugin import Recipe
     from harness.plugin.manager import Plugins
     from harness.record import PruneRecord
 
@@ -27,7 +28,13 @@ BORDER = 3
 
 
 def stdout() -> Console:
-    return Console(highlight=False)
+    """Tables and lines of the command's own."""
+    return Console(file=streams.stdout(), highlight=False)
+
+
+def stderr() -> Console:
+    """What is beside: failures, and what was set aside."""
+    return Console(stderr=True, highlight=False)
 
 
 def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
@@ -42,7 +49,12 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
             "boards": [board_json(board) for board in outcome.boards],
         }
         print_json(content)
-        return
+    else:
+        _print_done(outcome)
+    _print_beside(outcome)
+
+
+def _print_done(outcome: Outcome) -> None:
     for board in outcome.boards:
         print_board(board)
     console = stdout()
@@ -54,11 +66,19 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
         if outcome.planned
         else done
     )
-    errors = Console(stderr=True, highlight=False)
-    for failure in outcome.failures:
-        errors.print(f"failed: {failure}", markup=False, soft_wrap=True)
+
+
+def _print_beside(outcome: Outcome) -> None:
+    """What failed and what was left out, on stderr."""
+    console = stderr()
+    for failure, traceback in zip(outcome.failures, outcome.tracebacks, strict=True):
+        console.print(f"failed: {failure}", markup=False, soft_wrap=True)
+        if shows_traceback():
+            console.print(traceback, markup=False, soft_wrap=True)
+    if outcome.failures and not shows_traceback():
+        console.print("--traceback shows where, and so do the records of what failed")
     for reason in outcome.absent:
-        errors.print(f"absent: {reason}", markup=False, soft_wrap=True)
+        console.print(f"absent: {reason}", markup=False, soft_wrap=True)
 
 
 def print_boards(boards: Sequence[Board], *, as_json: bool) -> None:
@@ -166,6 +186,7 @@ def board_json(board: Board) -> dict[str, Any]:
                 "origin": row.origin,
                 "prune_seconds": row.prune_seconds,
                 "peak_bytes": row.peak_bytes,
+                "windows": list(row.windows),
                 "failures": dict(row.failures),
                 "remarks": list(row.remarks),
                 "scores": [
@@ -210,67 +231,6 @@ def print_pruned(record: PruneRecord, folder: Path, *, as_json: bool) -> None:
         counts = (group.numel, group.numel - group.keep, group.nonzero)
         table.add_row(group.name, *(f"{count:,}" for count in counts), f"{group.sparsity:.4f}")
     stdout().print(table)
-
-
-def print_plugins(found: Plugins, *, as_json: bool) -> None:
-    """Every provider with its origin; broken plugins with their reason."""
-    rows = [
-        (registry.kind, provider.name, provider.origin)
-        for registry in found.registries()
-        for provider in registry
-    ]
-    if as_json:
-        given = [
-            {
-                "kind": kind,
-                "name": name,
-                "plugin": origin.plugin,
-                "distribution": origin.distribution,
-                "version": origin.version,
-            }
-            for kind, name, origin in rows
-        ]
-        broken = [{"plugin": str(b.origin), "reason": b.reason} for b in found.broken]
-        print_json({"plugins": given, "broken": broken})
-        return
-    table = Table("kind", "name", "plugin", "distribution")
-    for kind, name, origin in rows:
-        table.add_row(kind, name, origin.plugin, f"{origin.distribution} {origin.version}")
-    stdout().print(table)
-    errors = Console(stderr=True, highlight=False)
-    for plugin in found.broken:
-        errors.print(f"broken: {plugin.origin}: {plugin.reason}", markup=False, soft_wrap=True)
-
-
-def print_recipes(found: Plugins, *, as_json: bool) -> None:
-    """Recipes with what they are made of."""
-    recipes = [provider.given for provider in found.recipes]
-    if as_json:
-        print_json([dataclasses.asdict(recipe) for recipe in recipes])
-        return
-    table = Table()
-    table.add_column("recipe", no_wrap=True)
-    table.add_column("made of")
-    table.add_column("paper")
-    for recipe in recipes:
-        table.add_row(recipe.name, _made_of(recipe), recipe.paper)
-    stdout().print(table)
-
-
-def _made_of(recipe: Recipe) -> str:
-    """A recipe in the notation of --pruner, a word to a line."""
-    words = [f"score={recipe.score}"] if recipe.score else []
-    if recipe.local:
-        words += [f"budget={recipe.budget}", f"local={'+'.join(recipe.local)}"]
-    words += [f"search={recipe.search}"] if recipe.search else []
-    words += [f"{key}={value}" for key, value in recipe.settings.items()]
-    if recipe.headroom is not None:
-        words.append(f"p_max=p+{recipe.headroom:g}")
-    if recipe.rounds > 1:
-        words.append(f"in {recipe.rounds} rounds")
-    for family, settings in recipe.family_settings.items():
-        words += [f"{family}: {key}={value}" for key, value in settings.items()]
-    return "\n".join(words)
 
 
 def print_tasks(found: Plugins, *, as_json: bool) -> None:
@@ -322,5 +282,4 @@ def print_audits(audits: Sequence[BatchAudit], *, as_json: bool) -> None:
 
 def print_json(content: Any) -> None:
     """Strict JSON: infinities become words, as in records."""
-    text = to_json(content, indent=1, inf_nan_mode="strings").decode()
-    sys.stdout.write(text + "\n")
+    streams.say(to_json(content, indent=1, inf_nan_mode="strings").decode())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.cli import options
+from harness.cli.streams import say
 from harness.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def replay_spec(path: Path, *, device: str, results: Path) -> RunSpec:
     return parse_spec({**content, "model": model, "results": results, "cache": cache})
 
 
-def report_replay(path: Path, results: Path) -> None:
-    """Say whether the new record equals the old one.
+def report_replay(path: Path, results: Path, *, as_json: bool) -> None:
+    """Say whether the new record equals the old one; beside JSON, on stderr.
 
     Raises:
         RunError: It differs, or the cell has another identity here.
@@ -62,7 +63,11 @@ def report_replay(path: Path, results: Path) -> None:
             if getattr(new.got, name) != getattr(old.got, name)
         ]
         raise RunError(f"replay of {path.name}: differs in {', '.join(fields)}")
-    typer.echo(f"replay of {path.name}: equal")
+    told = f"replay of {path.name}: equal"
+    if as_json:
+        typer.echo(told, err=True)
+    else:
+        say(told)
 
 
 def _read(path: Path) -> PruneRecord | EvalRecord:

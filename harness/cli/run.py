@@ -26,6 +26,7 @@ def run(
     images: options.ImagesOption = None,
     backend: options.BackendOption = None,
     init: options.InitOption = None,
+    ignore_tensors: options.IgnoreOption = None,
     batch_size: options.BatchOption = None,
     limit: options.LimitOption = None,
     pattern: options.PatternOption = None,
@@ -70,6 +71,7 @@ def run(
             images=images,
             backend=backend,
             init=init,
+            ignore_tensors=ignore_tensors,
             batch_size=batch_size,
             limit=limit,
             pattern=pattern,
@@ -79,5 +81,5 @@ def run(
         outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
     render.print_outcome(outcome, as_json=as_json)
     if record is not None and not dry_run:
-        report_replay(record, results)
+        report_replay(record, results, as_json=as_json)
     return 1 if outcome.failures or outcome.absent else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -165,12 +166,19 @@ def _check(table: HubTable, paths: Sequence[Path], copy: HubCopy, *, part: bool)
         )
 
 
+def why_no_parquet() -> str:
+    """Why hub copies cannot be read here; empty if they can."""
+    if find_spec("pyarrow") is not None:
+        return ""
+    return "hub copies need pyarrow: pip install 'pruning-harness[data]'"
+
+
 def _parquet(path: Path) -> Any:
-    try:
-        from pyarrow import ArrowInvalid
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise InputError("hub copies need pyarrow: pip install 'pruning-harness[data]'") from None
+    if why := why_no_parquet():
+        raise InputError(why)
+    from pyarrow import ArrowInvalid
+    from pyarrow.parquet import ParquetFile
+
     try:
         return ParquetFile(path)
     except ArrowInvalid as error:

@@ -96,6 +96,8 @@ class Row:
     peak_bytes: int | None
     remarks: tuple[str, ...] = ()
     """What a reader has to know of how it was pruned."""
+    windows: tuple[int, ...] = ()
+    """Tokens per window of its calibration sets, where they are running text."""
 
     @property
     def is_control(self) -> bool:

@@ -87,6 +87,8 @@ def _notes(row: Row) -> list[str]:
         if score.overlap
     ]
     notes += row.remarks
+    if row.windows:
+        notes.append(f"calibrated on windows of {' and '.join(map(str, row.windows))} tokens")
     if not row.is_control and row.achieved is not None and not row.meets_sparsity:
         notes.append(f"asked {row.sparsity:g}, achieved {row.achieved:.4f}: not ranked")
     if row.has_other_zeros:

@@ -46,7 +46,7 @@ def board_of(model: str, asked: EvalAsked) -> BoardKey:
 def row_of(row: str, sparsity: float, pruned: PruneAsked | None) -> RowKey:
     if pruned is None:
         return RowKey(row, sparsity, "")
-    parts = [part.model_dump(mode="json") for part in pruned.parts]
+    parts = [part.model_dump(mode="json") for part in (*pruned.parts, *pruned.code)]
     calibration = pruned.calibration
     source = [calibration.source, calibration.samples] if calibration else []
     return RowKey(row, sparsity, hash_of([parts, source]))
@@ -54,7 +54,8 @@ def row_of(row: str, sparsity: float, pruned: PruneAsked | None) -> RowKey:
 
 def column_of(record: EvalRecord) -> Column:
     asked, got = record.asked, record.got
-    source = [asked.data.digest, asked.task.source, asked.profile.model_dump(mode="json")]
+    code = [part.model_dump(mode="json") for part in (asked.task, *asked.code)]
+    source = [asked.data.digest, code, asked.profile.model_dump(mode="json")]
     return Column(
         task=record.task,
         profile=_profile(asked),

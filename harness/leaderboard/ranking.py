@@ -169,11 +169,12 @@ def _make_row(
         seeds=tuple(sorted({r.seed for r in records if r.seed is not None})),
         scores={column: _score(found, doubts) for column, found in by_column.items()},
         failures=_reasons(failures),
-        origin=_origin(made.values()),
+        origin=_origin(list(made.values())),
         retained=None,
         prune_seconds=fmean(sum(c.seconds.values()) for c in costs) if costs else None,
         peak_bytes=max(peaks) if peaks else None,
         remarks=_remarks(made.values()),
+        windows=tuple(sorted({r.got.window for r in made.values() if r.got.window is not None})),
     )
 
 
@@ -246,9 +247,11 @@ def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
     }
 
 
-def _origin(records: Iterable[PruneRecord]) -> str:
+def _origin(records: Sequence[PruneRecord]) -> str:
+    """Distributions of a row's parts; older records do not tell what else computed them."""
     parts = {f"{p.distribution} {p.version}" for record in records for p in record.asked.parts}
-    return ", ".join(sorted(parts))
+    unknown = any(not record.asked.code for record in records)
+    return ", ".join(sorted(parts)) + (" (unknown source)" if unknown else "")
 
 
 def _ranked(rows: Sequence[Row]) -> list[Row]:

@@ -33,6 +33,7 @@ from harness.plugin.capabilities import (
     LanguageModel,
     LoadedModel,
     Matches,
+    NamesClasses,
     Perplexity,
     Ranks,
     Resizes,
@@ -55,6 +56,7 @@ from harness.plugin.manifest import (
 )
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
 from harness.plugin.pool import SamplePool
+from harness.plugin.prerequisites import Prerequisites
 from harness.plugin.protocols import (
     BringsData,
     BudgetAllocator,
@@ -89,6 +91,7 @@ from harness.plugin.tags import (
     TaskTags,
     check_statistics,
 )
+from harness.plugin.text import Encode
 from harness.plugin.values import (
     Batch,
     Granularity,
@@ -126,6 +129,7 @@ __all__ = [
     "Edition",
     "EditionInfo",
     "Embeds",
+    "Encode",
     "EstimatorTags",
     "Example",
     "Fingerprinted",
@@ -153,11 +157,13 @@ __all__ = [
     "Metric",
     "ModelFamily",
     "ModelSpec",
+    "NamesClasses",
     "Needs",
     "OfficialFile",
     "PartError",
     "Pattern",
     "Perplexity",
+    "Prerequisites",
     "Profile",
     "PrunerTags",
     "Ranks",

@@ -105,6 +105,16 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class NamesClasses(Protocol):
+    """A classifier that knows what its logits stand for."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """What the class of each logit is called; a number or ``LABEL_<number>`` is no name."""
+        ...
+
+
+@runtime_checkable
 class Perplexity(Protocol):
     """A model that gives running text a likelihood."""
 
@@ -113,8 +123,12 @@ class Perplexity(Protocol):
         """Most tokens it was made to read at once."""
         ...
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids without special tokens."""
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        """Token ids of a text.
+
+        Args:
+            special: With the tokens that the tokenizer adds by itself (BOS, EOS), if it adds any.
+        """
         ...
 
     def token_losses(self, samples: Sequence[Sample]) -> list[float]:

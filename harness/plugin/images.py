@@ -16,19 +16,39 @@ if TYPE_CHECKING:
 
 
 def read_image(path: Path, view: View | None = None) -> Image:
-    """Read a file, or the part of it that a view shows, as RGB.
+    """Read a file, or the part of it that a view shows, as RGB of 8 bits.
+
+    As Pillow converts it, and so LAVIS: transparency is dropped, what stands behind it is shown,
+    and a rotation noted in EXIF is not applied. Grey values of 16 bits keep their upper eight, as
+    Pillow keeps those of colours, where its own conversion would make all above 255 white.
 
     Raises:
-        DataError: It is missing or cannot be decoded.
+        DataError: It is missing or cannot be decoded, or its pixels have no known range.
     """
     from PIL.Image import Transpose
 
     with _opened(path) as image:
-        whole = image.convert("RGB")
+        whole = (_upper_bits(image, path) if image.mode[0] in "IF" else image).convert("RGB")
     if view is None:
         return whole
     part = whole.crop(view.pixels(whole.size))
     return part.transpose(Transpose.FLIP_LEFT_RIGHT) if view.flip else part
+
+
+def _upper_bits(image: Image, path: Path) -> Image:
+    """An image of integers of 16 bits, or of more that would fit into 16, as grey of 8 bits."""
+    import numpy as np
+    import PIL.Image
+
+    values = np.asarray(image)
+    low, high = values.min(), values.max()
+    if image.mode == "F" or low < 0 or high > 0xFFFF:
+        raise DataError(
+            path,
+            f"its pixels are numbers from {low:g} to {high:g} (mode {image.mode}), of no known "
+            f"range; store it with 8 or 16 bits",
+        )
+    return PIL.Image.fromarray((values >> 8).astype(np.uint8))
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -6,18 +6,19 @@ others go on.
 
 from __future__ import annotations
 
-import difflib
-import traceback
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import Distribution, EntryPoint, distributions
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from harness.errors import HarnessError
 from harness.plugin import hookspecs
+from harness.plugin.faults import one_line, whole
+from harness.plugin.giving import PREFIX, check_hooks, items_of, load
+from harness.plugin.installed import entry_points
 from harness.plugin.registry import Origin, Provider, Registry
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
         Task,
     )
     from harness.plugin.values import Recipe
-
-GROUP = "harness"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +74,27 @@ class Plugins:
     )
     backends: Registry[type[Backend]] = field(default_factory=partial(Registry, "backend"))
     broken: list[BrokenPlugin] = field(default_factory=list)
+    seconds: dict[Origin, float] = field(default_factory=dict)
+    """How long each plugin took to be imported and asked."""
+
+    def __post_init__(self) -> None:
+        for registry in self.registries():
+            registry.beside = self.told_aside
 
     def registries(self) -> Iterable[Registry[Any]]:
         return [value for value in vars(self).values() if isinstance(value, Registry)]
+
+    def told_aside(self) -> str:
+        """What was set aside, in a line; whatever is missed may have been theirs."""
+        alike: dict[tuple[str, str], list[str]] = {}
+        for plugin in self.broken:
+            distribution = f"{plugin.origin.distribution} {plugin.origin.version}"
+            alike.setdefault((distribution, plugin.reason), []).append(plugin.origin.plugin)
+        told = [
+            f"plugin {' and '.join(names)} of {distribution} was set aside: {reason}"
+            for (distribution, reason), names in alike.items()
+        ]
+        return "; ".join([*told, "`harness doctor --traceback` shows more"]) if told else ""
 
 
 def load_plugins(*extra: object) -> Plugins:
@@ -89,66 +106,54 @@ def load_plugins(*extra: object) -> Plugins:
     manager = pluggy.PluginManager("harness")
     manager.add_hookspecs(hookspecs)
     plugins = Plugins(hook=manager.hook)
-    for distribution, entry_point in _entry_points():
+    for distribution, entry_point in entry_points():
         origin = Origin(
-            plugin=entry_point.name, distribution=distribution.name, version=distribution.version
+            plugin=entry_point.name,
+            distribution=distribution.name,
+            version=distribution.version,
+            module=entry_point.value.partition(":")[0],
         )
+        started = time.perf_counter()
         try:
-            _register(manager, plugins, entry_point.load(), origin)
-        except Exception as error:  # a stranger's module may raise anything at all
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            plugins.broken.append(
-                BrokenPlugin(origin=origin, reason=reason, traceback=traceback.format_exc())
-            )
+            _register(manager, plugins, load(entry_point), origin)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a stranger's module may raise anything, or call sys.exit
+            plugins.broken.append(_set_aside(origin, error))
+        plugins.seconds[origin] = time.perf_counter() - started
     for listener in extra:
         manager.register(listener)
     return plugins
 
 
-def _entry_points() -> list[tuple[Distribution, EntryPoint]]:
-    """Entry points of the group, each with its distribution, sorted; a path twice counts once."""
-    found: dict[tuple[str, str, str], tuple[Distribution, EntryPoint]] = {}
-    for distribution in distributions():
-        for entry_point in distribution.entry_points:
-            if entry_point.group == GROUP:
-                key = (distribution.name, entry_point.name, entry_point.value)
-                found.setdefault(key, (distribution, entry_point))
-    return [found[key] for key in sorted(found)]
+def _set_aside(origin: Origin, error: BaseException) -> BrokenPlugin:
+    reason = str(error) if isinstance(error, HarnessError) else one_line(error)
+    reason = reason.partition("\n")[0]
+    return BrokenPlugin(origin=origin, reason=reason, traceback=whole(error))
 
 
 def _register(
-    manager: pluggy.PluginManager, plugins: Plugins, module: ModuleType, origin: Origin
+    manager: pluggy.PluginManager, plugins: Plugins, module: object, origin: Origin
 ) -> None:
-    _refuse_unknown_hooks(manager, module)
+    check_hooks(manager, module)
     name = f"{origin.distribution}:{origin.plugin}"
     manager.register(module, name=name)
     try:
         given = [
-            (registry, _named(provided, origin))
+            (registry, Provider(name=item.name, given=item, origin=origin))
             for attribute, registry in vars(plugins).items()
             if isinstance(registry, Registry)
-            for implementation in getattr(manager.hook, f"harness_{attribute}").get_hookimpls()
-            if implementation.plugin is module
-            for provided in implementation.function()
+            for item in _asked(manager, module, f"{PREFIX}{attribute}")
         ]
-    except Exception:
+    except BaseException:
         manager.unregister(name=name)
         raise
     for registry, provider in given:
         registry.add(provider)
 
 
-def _refuse_unknown_hooks(manager: pluggy.PluginManager, module: ModuleType) -> None:
-    known = [name for name in vars(hookspecs) if name.startswith("harness_")]
-    for name in dir(module):
-        if manager.parse_hookimpl_opts(module, name) is not None and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"hooks: {', '.join(known)}"
-            raise TypeError(f"there is no hook {name!r}; {hint}")
-
-
-def _named(given: Any, origin: Origin) -> Provider[Any]:
-    name = getattr(given, "name", None)
-    if not isinstance(name, str):
-        raise TypeError(f"{given!r} has no `name`; give its class one")
-    return Provider(name=name, given=given, origin=origin)
+def _asked(manager: pluggy.PluginManager, module: object, hook: str) -> Iterable[Any]:
+    """What a module's hook gives; nothing if it has none."""
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin is module:
+            yield from items_of(hook, implementation.function())

@@ -202,6 +202,8 @@ def read_manifest(path: Path) -> Manifest:
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+    from harness.wording import explain
+
     strict = with_config(ConfigDict(extra="forbid"))
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -209,5 +211,4 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise DataError(path, f"not readable as TOML ({error})") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise DataError(path, fault["msg"], ".".join(map(str, fault["loc"]))) from None
+        raise DataError(path, explain(error, Manifest)) from None

@@ -1,6 +1,7 @@
 """Photographs as a model takes them: Hugging Face's image processors, or one that a spec names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from PIL.Image import Image, Resampling, new
 from torch import Tensor, nn
 
-from harness.plugin import ImageSpec, InputError, ModelSpec, Sample
+from harness.plugin import ImageSpec, InputError, ModelSpec, RunError, Sample
 from harness_plugins.pretrained import load_config, refusing
 from harness_plugins.random_weights import make_image_processor
 from harness_plugins.weight_files import shipped
@@ -101,6 +102,22 @@ def sizes_at(processor: Any, side: int) -> dict[str, dict[str, int]]:
     if set(size) != set(square):
         raise InputError(f"image size {side}: this model's images are not square but {size}")
     return {"size": square}
+
+
+@contextmanager
+def naming_image(sample: Sample, image: Image) -> Iterator[None]:
+    """Name the image that a processor refuses, of all that are shown.
+
+    Raises:
+        RunError: It refuses this one.
+    """
+    try:
+        yield
+    except (ValueError, ArithmeticError, MemoryError) as error:
+        raise RunError(
+            f"sample {sample.id}: the model's processor refuses {sample.image}, "
+            f"{image.width} x {image.height} pixels ({error})"
+        ) from error
 
 
 def blank(size: tuple[int, int]) -> Image:

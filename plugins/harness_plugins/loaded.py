@@ -11,8 +11,11 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from harness.plugin import Batch, Sample, Tower, read_shown
-from harness_plugins.images import blank, prepare, sizes_at
+from harness_plugins.images import blank, naming_image, prepare, sizes_at
 from harness_plugins.pretrained import identity_files, pad, save_folder
+
+#: Where configs say how many tokens a text may have.
+LENGTHS = ("max_position_embeddings", "max_target_positions")
 
 
 class Pretrained:
@@ -45,14 +48,15 @@ class Pretrained:
     def _longest(self) -> int:
         """Most tokens of a text; without a number in the config, as many as there are."""
         config = self._model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", sys.maxsize))
+        found = (getattr(config, name, None) for name in LENGTHS)
+        return next((int(length) for length in found if length and length > 0), sys.maxsize)
 
     def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
         """The text in every tower, unless a family knows better."""
         return {tower.name: min(text, self._longest) for tower in self.towers}
 
     def files(self) -> Mapping[str, str]:
-        return identity_files(self._model.config, self._tokenizer, self._processor)
+        return identity_files(self._model, self._tokenizer, self._processor)
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self._model, self._tokenizer, self._processor)
@@ -99,7 +103,14 @@ class Seeing(Pretrained):
 
     def _pixels(self, samples: Sequence[Sample]) -> Tensor:
         """The samples' images as the model takes them, (samples, 3, height, width)."""
-        return self._prepared([read_shown(sample) for sample in samples])
+        images = [read_shown(sample) for sample in samples]
+        try:
+            return self._prepared(images)
+        except Exception:
+            for sample, image in zip(samples, images, strict=True):
+                with naming_image(sample, image):
+                    self._prepared([image])
+            raise
 
     def _prepared(self, images: Sequence[Image]) -> Tensor:
         return prepare(self._processor, images, self.module, **self._sizes)

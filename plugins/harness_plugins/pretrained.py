@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -21,14 +22,30 @@ from harness.plugin import (
     Sample,
     read_widened,
 )
+from harness_plugins.adapters import find_adapter, merge_adapter
 from harness_plugins.random_weights import draw_model, make_tokenizer
 from harness_plugins.torchvision_cpu import mend_torchvision
-from harness_plugins.weight_files import refuse_files, shipped
+from harness_plugins.weight_files import read_tensors, refuse_files, refuse_gaps, shipped
 
 #: A folder with a tokenizer has one of these.
 TOKENIZERS = ("tokenizer_config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
-#: Keys of a config that say where it came from, not what the model is.
-PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
+#: What of a generation_config.json has no effect: sampling, what `generation_arguments` gives, and
+#: where it came from.
+OVERRIDDEN = (
+    *("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "top_h"),
+    *("epsilon_cutoff", "eta_cutoff", "num_beams", "max_length", "max_new_tokens", "min_length"),
+    *("length_penalty", "transformers_version", "_from_model_config", "use_cache"),
+    *("output_attentions", "output_hidden_states", "output_scores", "return_dict_in_generate"),
+)
+GENERATION = "generation_config.json"
+#: Keys of a config, tokenizer or processor that say where it came from, not what it does.
+PROVENANCE = frozenset(
+    """
+    _name_or_path name_or_path transformers_version dtype torch_dtype architectures _commit_hash
+    _from_model_config is_local local_files_only trust_remote_code backend tokenizer_class
+    processor_class image_processor_type
+    """.split()
+)
 
 
 def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
@@ -38,12 +55,14 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     asks for random weights, none are read.
 
     Raises:
-        CheckpointError: The file is missing or corrupt, or its tensors are not the model's.
+        CheckpointError: The file is missing or corrupt, its tensors are not the model's, or an
+            adapter beside it cannot be merged.
     """
     mend_torchvision()
     if spec.init == "random":
         return draw_model(model_class, load_config(folder), spec)
-    refuse_files(folder)
+    adapter = find_adapter(folder)
+    refuse_files(folder, spec.ignore_tensors)
     from safetensors import SafetensorError
     from transformers.utils import logging
 
@@ -51,6 +70,8 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     logging.set_verbosity_error()  # what its report of a load says is told below, in one line
     try:
         tensors = read_widened(Path(folder))
+        if tensors is None and adapter is not None:
+            tensors = read_tensors(folder)  # else transformers attaches the adapter unmerged
         source: dict[str, Any] = {"pretrained_model_name_or_path": folder}
         if tensors is not None:
             source = {
@@ -70,8 +91,23 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
         )
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder}: cannot read the weights ({_reason(error)})") from None
-    _refuse_gaps(folder, report)
+    refuse_gaps(folder, report, spec.ignore_tensors)
+    if tensors is not None:
+        _take_generation_settings(folder, model)
+    if adapter is not None:
+        model = merge_adapter(model, adapter)
     return model.to(spec.device).eval()
+
+
+def _take_generation_settings(folder: str, model: Any) -> None:
+    """What transformers reads beside the weights where it reads the files itself."""
+    if model.can_generate() and shipped(folder, [GENERATION]):
+        with refusing(folder, GENERATION):
+            from transformers import GenerationConfig
+
+            model.generation_config = GenerationConfig.from_pretrained(
+                folder, local_files_only=True
+            )
 
 
 def load_transformer(
@@ -114,15 +150,6 @@ def load_config(folder: str) -> Any:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def _refuse_gaps(folder: str, report: Mapping[str, Any]) -> None:
-    for kind in ("missing", "unexpected"):
-        found = sorted(str(key) for key in report.get(f"{kind}_keys", ()))
-        if found:
-            raise CheckpointError(f"{folder}: {len(found)} {kind} tensors, first {found[0]}")
-    for name, stored, wanted in sorted(report.get("mismatched_keys", ())):
-        raise CheckpointError(f"{folder}: {name} is {list(stored)}, the model's is {list(wanted)}")
-
-
 @contextmanager
 def refusing(folder: str, part: str) -> Iterator[None]:
     """Tell in one line why a part of a folder cannot be read.
@@ -135,7 +162,7 @@ def refusing(folder: str, part: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, ImportError, StrictDataclassError) as error:
+    except (OSError, ValueError, KeyError, ImportError, StrictDataclassError) as error:
         if "trust_remote_code" in str(error):
             raise CheckpointError(
                 f"{folder}: {part} needs code that comes with it, which is never run; "
@@ -213,24 +240,60 @@ def pad(
     )
 
 
-def identity_files(config: Any, tokenizer: Any = None, processor: Any = None) -> dict[str, str]:
-    """The text of config, tokenizer and image processor without what tells their origin."""
-    content = {key: value for key, value in config.to_dict().items() if key not in PROVENANCE}
-    files = {"config": json.dumps(_plain(content), sort_keys=True, default=str)}
+def identity_files(model: Any, tokenizer: Any = None, processor: Any = None) -> dict[str, str]:
+    """What was loaded beside the weights, as text, without what tells its origin.
+
+    The config with the class that was made of it, how it generates unless told otherwise, the
+    tokenizer with its chat template, the image processor.
+    """
+    files = {"config": _text({"class": type(model).__name__, **model.config.to_dict()})}
+    if generating := _generation(model):
+        files["generation"] = _text(generating)
     if tokenizer is not None:
         files["tokenizer"] = tokenizer_text(tokenizer)
     if processor is not None:
-        settings = {k: v for k, v in processor.to_dict().items() if "processor" not in k}
-        files["images"] = json.dumps(settings, sort_keys=True, default=str)
+        files["images"] = _text({"class": type(processor).__name__, **processor.to_dict()})
     return files
 
 
+def _generation(model: Any) -> dict[str, dict[str, Any]]:
+    """What the folder says of generation: all but sampling and a profile's settings.
+
+    Of a model that generates with transformers' defaults there is none.
+    """
+    settings = {
+        name: part.generation_config.to_diff_dict()
+        for name, part in model.named_modules()
+        if getattr(part, "generation_config", None) is not None
+    }
+    said = {
+        name: {key: value for key, value in content.items() if key not in OVERRIDDEN}
+        for name, content in settings.items()
+    }
+    return {name: content for name, content in said.items() if content}
+
+
 def tokenizer_text(tokenizer: Any) -> str:
-    """What the tokenizer does; those without a fast backend are known by their vocabulary."""
+    """What the tokenizer does: its rules or, without a fast backend, its files; its settings."""
     if hasattr(tokenizer, "backend_tokenizer"):
-        return str(tokenizer.backend_tokenizer.to_str())
-    content = {"kind": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
-    return json.dumps(content, sort_keys=True)
+        rules = [str(tokenizer.backend_tokenizer.to_str())]
+    else:
+        with TemporaryDirectory() as folder:
+            tokenizer.save_vocabulary(folder)
+            rules = [path.read_bytes().hex() for path in sorted(Path(folder).iterdir())]
+    settings = {k: v for k, v in tokenizer.init_kwargs.items() if not k.endswith("_file")}
+    content = {
+        "class": type(tokenizer).__name__,
+        "rules": rules,
+        "settings": settings,
+        "special": tokenizer.special_tokens_map,
+        "template": tokenizer.chat_template,
+    }
+    return _text(content)
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(_plain(content), sort_keys=True, default=str)
 
 
 def _plain(content: Any) -> Any:

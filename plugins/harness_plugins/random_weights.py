@@ -66,16 +66,23 @@ def make_tokenizer(config: Any, section: str = "") -> Any:
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"$A {end}", special_tokens=[(end, vocabulary[end])]
         )
-    ids = {key.removesuffix("_id"): getattr(part, key, None) for key in SPECIAL}
+    ids = {key.removesuffix("_id"): _token_id(part, key) for key in SPECIAL}
     named = {key: special[index] for key, index in ids.items() if index in special}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named)
 
 
 def _special_tokens(config: Any, part: Any) -> dict[int, str]:
     """Id -> name; a token that is several things goes by the last of them."""
-    found = {getattr(part, key, None): name for key, name in SPECIAL.items()}
-    found |= {getattr(config, key, None): "<image>" for key in IMAGES}
-    return {i: name for i, name in found.items() if isinstance(i, int) and i < part.vocab_size}
+    found = {_token_id(part, key): name for key, name in SPECIAL.items()}
+    found |= {_token_id(config, key): "<image>" for key in IMAGES}
+    return {i: name for i, name in found.items() if i is not None and 0 <= i < part.vocab_size}
+
+
+def _token_id(part: Any, key: str) -> int | None:
+    """The id that a config gives; of several, as Llama 3.1 has ends of texts, the first."""
+    given = getattr(part, key, None)
+    ids = given if isinstance(given, list | tuple) else [given]
+    return next((i for i in ids if isinstance(i, int)), None)
 
 
 def make_image_processor(config: Any) -> Any:

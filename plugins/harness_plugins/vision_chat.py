@@ -10,29 +10,44 @@ import torch
 from torch import Tensor
 
 from harness.plugin import InputError, LoadedModel, ModelSpec, Sample, read_shown
-from harness_plugins.images import blank, load_image_processor
+from harness_plugins.chat_template import (
+    adopt_template,
+    read_processor_settings,
+    refuse_template,
+    turn_ids,
+    word_turn,
+)
+from harness_plugins.images import blank, load_image_processor, naming_image
 from harness_plugins.language import Prompted
 from harness_plugins.pretrained import companions, load_tokenizer, load_transformer
 
 #: What a folder's processor needs besides; carried along, so that it works in a saved folder too.
-COMPANIONS = ("processor_config.json", "video_preprocessor_config.json", "chat_template.json")
+#: The chat template is the tokenizer's to save.
+COMPANIONS = ("processor_config.json", "video_preprocessor_config.json")
 
 
 class VisionChat(Prompted, ABC):
     """A decoder that goes on from a turn, worded by its chat template.
 
-    Images are counted and placed here, because transformers' own processors of some of these
-    models cannot be made without torchvision.
+    A turn has the token ids that transformers' own processor gives it. Images are counted and
+    placed here, because that of some of these models cannot be made without torchvision.
     """
 
     _encodes = False
-    #: How a turn is worded where the tokenizer has no chat template; {image} stands for the image.
+    #: How a turn is worded where the folder has no chat template; {image} stands for the image.
     plain_turn: ClassVar[str]
 
     def __init__(
-        self, module: Any, *, tokenizer: Any, processor: Any, beside: Mapping[str, str]
+        self,
+        module: Any,
+        *,
+        tokenizer: Any,
+        processor: Any,
+        settings: Mapping[str, Any],
+        beside: Mapping[str, str],
     ) -> None:
         super().__init__(module, tokenizer=tokenizer, processor=processor)
+        self._settings = settings
         self._companions = beside
         self._image_id: int = module.config.image_token_id
         self._image_token: str = tokenizer.convert_ids_to_tokens(self._image_id)
@@ -44,6 +59,15 @@ class VisionChat(Prompted, ABC):
     @abstractmethod
     def _count_patches(self, image: Mapping[str, Any]) -> int:
         """As how many tokens the vision tower reads it."""
+
+    def refuse_folder(self, folder: str) -> None:
+        """Find out before anything is asked whether the parts of a folder go together.
+
+        Raises:
+            CheckpointError: They do not.
+        """
+        if self._tokenizer.chat_template is not None:
+            refuse_template(folder, self._tokenizer, self._image_token)
 
     def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
         seen = self._count_patches(self._prepared_blank(image))
@@ -59,22 +83,16 @@ class VisionChat(Prompted, ABC):
     def _turn(self, prompt: str) -> str:
         if self._tokenizer.chat_template is None:
             return self.plain_turn.format(image=self._image_token, prompt=prompt)
-        content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        turn: str = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
-        )
-        return turn
+        return word_turn(self._tokenizer, prompt)
 
     def _target_ids(self, target: str) -> list[int]:
         gap = "" if self._turn("").endswith("\n") else " "
         return [*self._ids(gap + target, special=False), self._tokenizer.eos_token_id]
 
     def _read(self, samples: Sequence[Sample]) -> tuple[list[list[int]], dict[str, Tensor]]:
-        images = [
-            self._processor(images=[read_shown(sample)], return_tensors="np") for sample in samples
-        ]
+        images = [self._prepared(sample) for sample in samples]
         rows = [
-            self._placed(self._ids(self._turn(sample.prompt)), self._count_tokens(image), sample)
+            turn_ids(self._tokenizer, self._shown(sample, self._count_tokens(image)))
             for sample, image in zip(samples, images, strict=True)
         ]
         return rows, {
@@ -83,23 +101,30 @@ class VisionChat(Prompted, ABC):
             if name in images[0]
         }
 
-    def _placed(self, ids: list[int], count: int, sample: Sample) -> list[int]:
-        """The ids with the one token of the image repeated, as often as the model reads it."""
-        if ids.count(self._image_id) != 1:
+    def _prepared(self, sample: Sample) -> Mapping[str, Any]:
+        image = read_shown(sample)
+        with naming_image(sample, image):
+            prepared: Mapping[str, Any] = self._processor(images=[image], return_tensors="np")
+        return prepared
+
+    def _shown(self, sample: Sample, count: int) -> str:
+        """The turn with the one token of the image repeated, as often as the model reads it."""
+        turn = self._turn(sample.prompt)
+        if turn.count(self._image_token) != 1:
             raise InputError(
                 f"sample {sample.id}: its turn holds {self._image_token} "
-                f"{ids.count(self._image_id)} times, not once"
+                f"{turn.count(self._image_token)} times, not once"
             )
-        place = ids.index(self._image_id)
-        return [*ids[:place], *[self._image_id] * count, *ids[place + 1 :]]
+        return turn.replace(self._image_token, self._image_token * count)
 
     def _on_device(self, values: Any) -> Tensor:
         tensor = torch.from_numpy(values).to(self.device)
         return tensor.to(self._model.dtype) if tensor.is_floating_point() else tensor
 
     def files(self) -> Mapping[str, str]:
-        template = {"chat_template": self._tokenizer.chat_template or self.plain_turn}
-        return {**super().files(), **template}
+        has_none = self._tokenizer.chat_template is None
+        template = self.plain_turn if has_none else self._tokenizer.get_chat_template()
+        return {**super().files(), **self._companions, "chat_template": template}
 
     def save(self, folder: Path) -> None:
         super().save(folder)
@@ -111,13 +136,21 @@ def load_chat(kind: type[VisionChat], folder: str, spec: ModelSpec) -> LoadedMod
     """A model of that kind with its tokenizer and image processor.
 
     Raises:
+        CheckpointError: A part cannot be read, the chat template words no turn with an image, or
+            the processor counts other tokens than the model gives.
         InputError: The spec says how images are prepared; here only the processor knows.
     """
     if spec.images is not None:
         raise InputError(f"{folder}: its own processor prepares images; leave out --images")
-    return kind(
+    settings = read_processor_settings(folder)
+    tokenizer = load_tokenizer(folder, spec)
+    adopt_template(tokenizer, settings)
+    loaded = kind(
         load_transformer(folder, spec),
-        tokenizer=load_tokenizer(folder, spec),
+        tokenizer=tokenizer,
         processor=load_image_processor(folder, spec),
+        settings=settings,
         beside=companions(folder, COMPANIONS),
     )
+    loaded.refuse_folder(folder)
+    return loaded

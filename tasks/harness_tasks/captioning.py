@@ -5,7 +5,7 @@ Captions", 2015 (arXiv:1504.00325). One reader takes COCO's captions JSON, nocap
 domain per image), Karpathy's split files and LAVIS's lists.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ from harness.plugin import (
 from harness_tasks import lavis, lmms_eval
 from harness_tasks.caption_files import captions_in, read_captions
 from harness_tasks.manifests import manifest_of
-from harness_tasks.metrics.captions import CIDER_D, score_captions
+from harness_tasks.metrics.captions import CIDER_D, missing_metrics, score_captions
 from harness_tasks.metrics.ptb import tokenize
 
 CIDER = Metric(name=CIDER_D)
@@ -38,6 +38,10 @@ class Captioning:
     manifest: ClassVar[Manifest]
     metric: ClassVar[Metric] = CIDER
     profiles: ClassVar[tuple[Profile, ...]]
+
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        return missing_metrics()
 
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None

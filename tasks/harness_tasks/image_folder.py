@@ -1,7 +1,7 @@
 """Labelled images: ImageNet's ``val/<wnid>/<image>``, and other sets in folders by class.
 
-A missing class folder would shift every label after it, so the order of ImageNet's classes has to
-be given unless all 1000 folders are there.
+A missing class folder would shift every label after it, so the order of classes has to be given,
+unless the folders are called by ImageNet's WordNet ids, which have one, or are as many.
 """
 
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.plugin import DataError
-from harness_tasks.annotation_files import SUFFIXES, read_json
+from harness_tasks.annotation_files import SUFFIXES, read_json, read_text
+from harness_tasks.class_order import Class, are_of_imagenet, refuse_twice
+from harness_tasks.wnids import WNIDS
 
-CLASSES = 1000
 #: What a file browser leaves behind.
 IGNORED = ("Thumbs.db", "desktop.ini")
 NAMED = 5
@@ -25,8 +26,13 @@ class Labelled:
     """Images with their class index, and the classes in index order."""
 
     images: list[tuple[Path, int]]
-    names: list[str]
-    """What each class is called; empty if the folder does not say."""
+    classes: list[Class]
+
+    @property
+    def names(self) -> list[str]:
+        """What each class is called; empty if the folder does not say."""
+        names = [found.name for found in self.classes]
+        return names if all(names) else []
 
 
 def read_image_folder(folder: Path, split: str = "val") -> Labelled:
@@ -40,22 +46,23 @@ def read_image_folder(folder: Path, split: str = "val") -> Labelled:
         raise DataError(root, f"no such folder; ImageNet's is {split}/<wnid>/<image>")
     present = _class_folders(root)
     classes = _class_order(root, present)
-    names = [name for _, name in classes]
-    return Labelled(
-        _images(root, present, [key for key, _ in classes]), names if all(names) else []
-    )
+    return Labelled(_images(root, present, [found.key for found in classes]), classes)
 
 
 def read_class_folders(root: Path) -> Labelled:
     """Images of ``<root>/<class>/``, by class and file name; folders are named like their class.
 
+    Where there is a list of classes, those without a folder can be chosen as well.
+
     Raises:
-        DataError: The folder is missing.
+        DataError: The folder is missing, or the list has a class twice or lacks one.
     """
     if not root.is_dir():
         raise DataError(root, "no such folder; it holds one folder of images per class")
-    names = _class_folders(root)
-    return Labelled(_images(root, names, names), names)
+    present = _class_folders(root)
+    listed = root.parent / INDEX
+    keys = [found.key for found in read_index(listed)] if listed.is_file() else present
+    return Labelled(_images(root, present, keys), [Class(key, key) for key in keys])
 
 
 def _class_folders(root: Path) -> list[str]:
@@ -83,19 +90,45 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _class_order(root: Path, present: list[str]) -> list[tuple[str, str]]:
-    """(wnid, name) in index order; without a list of classes names are empty."""
+def _class_order(root: Path, present: list[str]) -> list[Class]:
+    """Classes in index order; without a list they have no names."""
     folder = root.parent
     if (folder / INDEX).is_file():
-        return [(str(key), str(name)) for key, name in read_json(folder / INDEX)]
+        return read_index(folder / INDEX)
     if (folder / MAPPING).is_file():
-        lines = (folder / MAPPING).read_text(encoding="utf-8").splitlines()
-        entries = [line.partition(" ") for line in lines if line.strip()]
-        return [(wnid, names.partition(",")[0].strip()) for wnid, _, names in entries]
-    if len(present) != CLASSES:
+        return _read_mapping(folder / MAPPING)
+    classes = [Class(key) for key in present]
+    if not are_of_imagenet(classes) and len(present) != len(WNIDS):
         raise DataError(
             root,
-            f"{len(present)} class folders, not {CLASSES}; put {MAPPING} or {INDEX} beside "
+            f"{len(present)} class folders, not {len(WNIDS)}; put {MAPPING} or {INDEX} beside "
             f"{root.name}/",
         )
-    return [(wnid, "") for wnid in present]
+    return classes
+
+
+def read_index(path: Path) -> list[Class]:
+    """The classes of a ``classes.json``: pairs of folder and name, in index order.
+
+    Raises:
+        DataError: An entry is something else, or a class stands there twice.
+    """
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise DataError(path, f"a list of [folder, name] is needed, not {type(entries).__name__}")
+    classes = []
+    for place, entry in enumerate(entries):
+        match entry:
+            case [str(key), str(name)]:
+                classes.append(Class(key, name))
+            case _:
+                raise DataError(path, f"{entry!r} is not [folder, name]", f"[{place}]")
+    refuse_twice(classes, path)
+    return classes
+
+
+def _read_mapping(path: Path) -> list[Class]:
+    lines = [line.partition(" ") for line in read_text(path).splitlines() if line.strip()]
+    classes = [Class(wnid, names.partition(",")[0].strip()) for wnid, _, names in lines]
+    refuse_twice(classes, path)
+    return classes

@@ -13,7 +13,7 @@ from typing import ClassVar
 from harness.plugin import DataError, Example, Manifest, Profile, Task, hookimpl
 from harness_tasks import templates
 from harness_tasks.image_folder import INDEX, MAPPING, read_image_folder
-from harness_tasks.labelled_images import LabelledImages, labelled_examples
+from harness_tasks.labelled_images import LabelledImages, classifiers_examples, labelled_examples
 from harness_tasks.manifests import manifest_of
 
 
@@ -43,7 +43,9 @@ class ImageNet(LabelledImages):
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
         labelled = read_image_folder(folder)
-        if profile.name in self.templates and not labelled.names:
+        if profile.name not in self.templates:
+            return classifiers_examples(labelled)
+        if not labelled.names:
             raise DataError(
                 folder, f"has no class names, which zero-shot needs; put {INDEX} or {MAPPING} there"
             )

@@ -12,6 +12,7 @@ from typing import ClassVar
 from harness.plugin import DataError, Example, Manifest, Profile, Task, hookimpl
 from harness_tasks import templates
 from harness_tasks.annotation_files import read_json
+from harness_tasks.class_order import Class, refuse_twice
 from harness_tasks.image_folder import Labelled, read_class_folders
 from harness_tasks.labelled_images import LabelledImages, labelled_examples
 from harness_tasks.manifests import manifest_of
@@ -52,13 +53,17 @@ def read_split(path: Path, images: Path) -> Labelled:
         match entry:
             case [str(image), int(label), str(name)]:
                 found.append((images / image, label))
-                names[label] = name
+                if names.setdefault(label, name) != name:
+                    wrong = f"class {label} is {names[label]!r} before and {name!r} here"
+                    raise DataError(path, wrong, f"{TEST}[{index}]")
             case _:
                 wanted = "not [image, class index, class name]"
                 raise DataError(path, f"{entry!r} is {wanted}", f"{TEST}[{index}]")
     if sorted(names) != list(range(len(names))):
         raise DataError(path, f"class indices are not 0 to {len(names) - 1}; one has no image")
-    return Labelled(found, [names[label] for label in range(len(names))])
+    classes = [Class(names[label], names[label]) for label in range(len(names))]
+    refuse_twice(classes, path)
+    return Labelled(found, classes)
 
 
 class Caltech101(LabelledSet):
@@ -130,7 +135,7 @@ class FGVCAircraft(LabelledSet):
         names = sorted({name for _, _, name in rows})
         order = {name: index for index, name in enumerate(names)}
         images = [(folder / self.images / f"{image}.jpg", order[name]) for image, _, name in rows]
-        return labelled_examples(Labelled(images, names))
+        return labelled_examples(Labelled(images, [Class(name, name) for name in names]))
 
 
 class SUN397(LabelledSet):

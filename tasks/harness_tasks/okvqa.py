@@ -42,6 +42,10 @@ class OKVQA(OpenQuestions):
     questions: ClassVar[str] = "OpenEnded_mscoco_val2014_questions.json"
     annotations: ClassVar[str] = "mscoco_val2014_annotations.json"
 
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        return {"profile lavis": why} if (why := why_no_lemmas()) else {}
+
     def examples(
         self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
     ) -> Sequence[Example]:
@@ -66,7 +70,8 @@ class OKVQA(OpenQuestions):
 
 def why_no_lemmas() -> str:
     """Why predictions cannot be lemmatised here; empty if they can."""
-    missing = [name for name in ("spacy", SPACY_MODEL) if find_spec(name) is None]
+    found = {"spacy": find_spec("spacy"), SPACY_MODEL: find_spec("en_core_web_sm")}
+    missing = [name for name, spec in found.items() if spec is None]
     if not missing:
         return ""
     return (

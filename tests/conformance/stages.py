@@ -6,7 +6,7 @@ from harness.budget import Budget, allocate, make_target
 from harness.calibration import CalibrationSet
 from harness.composition import Composition
 from harness.model import Model
-from harness.plugin import Pattern
+from harness.plugin import AllocatorTags, Pattern
 from harness.pruning import Fine, Pruned, prune
 from harness.scoring import score
 
@@ -33,7 +33,7 @@ def run_stages(
         if estimator is not None:
             scores = score(model, estimator, calibration, 0, lambda *_: None)
             weights = dict(scores.weights)
-            table = scores.table(model.layers, getattr(allocator, "granularity", "block"))
+            table = scores.table(model.layers, AllocatorTags.of(allocator).granularity)
         if keep is None:
             p = sparsity ** (composition.rounds / number)
             target = make_target(model.layers, p, composition.cap(p), pattern)

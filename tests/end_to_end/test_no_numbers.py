@@ -11,6 +11,7 @@ from harness.pipeline import run
 from harness.plugin.manager import Plugins
 from harness.spec import parse_spec
 from harness.store import Store
+from tests.end_to_end.worlds import image_folder
 from tests.plugins.tiny_families import TABLE
 from tests.tasks import worlds
 from tests.tasks.task_files import write_tasks
@@ -25,7 +26,7 @@ LOGITS = "are not finite (nan); no answer can be picked by them"
 LIKELIHOOD = "is nan; a model whose logits are finite gives a number"
 #: Model, task, profile, what writes the task's data, the end of the reason.
 CASES: list[tuple[str, str, str | None, Callable[[Path], object], str]] = [
-    ("vit", "imagenet", "classifier", worlds.write_imagenet, LOGITS),
+    ("vit", "imagenet", "classifier", image_folder, LOGITS),
     ("clip", "imagenet", "zero-shot-1", worlds.write_imagenet, "no class is nearest to an image"),
     ("blip_nlvr", "nlvr2", "lavis", worlds.write_nlvr2, LOGITS),
     ("blip_vqa", "vqav2", "lavis-rank-480", worlds.write_vqav2, LOGITS),

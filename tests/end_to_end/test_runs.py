@@ -254,7 +254,7 @@ def test_a_cell_that_fails_is_filed_and_the_others_go_on(
     outcome = run(spec, loaded)
 
     assert outcome.failures == [
-        "wanda 0.5 seed 0: PartError: local pruner wanda of harness 0.1.0 on "
+        "wanda 0.5 seed 0: PartError: local pruner wanda of pruning-harness 0.1.0 on "
         "vit.layers.1.attention.q_proj: kept 289 weights, 288 are asked for"
     ]
     assert {r.row for r in Store(spec.results).evals()} == {"dense", "blind", "magnitude"}

@@ -55,7 +55,11 @@ def widen(tensors: Tensors) -> None:
 
 CHANGES: list[tuple[Callable[[Tensors], object], str]] = [
     (lambda tensors: tensors.pop("lm_head.weight"), "1 missing tensors, first lm_head.weight"),
-    (lambda tensors: tensors.update(more=torch.ones(1)), "1 unexpected tensors, first more"),
+    (
+        lambda tensors: tensors.update({"v_head.more": torch.ones(1)}),
+        "1 unexpected tensors, first v_head.more; if the model can do without them, say so: "
+        "--ignore-tensors 'v_head.*'",
+    ),
     (quantise, f"tensor {QUERY} is I8; weights are F16, BF16, F32, F64"),
     (widen, f"{QUERY} is [48, 24], the model's is [24, 24]"),
 ]

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+from harness.errors import RunError
 from harness.model import Model
 from tests.tiny import make_samples
 
@@ -67,3 +69,22 @@ def test_the_loss_is_that_of_the_paper(tiny_model: Callable[[str], Model], tmp_p
             expected = -wrong.log().sum() / 3
 
         torch.testing.assert_close(loaded.loss(loaded.collate(samples)), expected)
+
+
+def test_of_images_together_the_one_that_the_processor_refuses_is_named(
+    tiny_model: Callable[[str], Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = tiny_model("clip").loaded
+    samples = make_samples("clip", tmp_path, count=3)
+    Image.new("RGB", (7, 9)).save(samples[1].image)
+    process = loaded._processor
+
+    def refuse_narrow(images: list[Image.Image], **options: object) -> object:
+        if any(image.width == 7 for image in images):
+            raise ValueError("too narrow")
+        return process(images=images, **options)
+
+    monkeypatch.setattr(loaded, "_processor", refuse_narrow)
+
+    with pytest.raises(RunError, match=r"sample 1: .*1\.png, 7 x 9 pixels \(too narrow\)"):
+        loaded.embed_images(samples)

@@ -36,3 +36,13 @@ def test_a_calibration_sample_without_a_fitting_target_is_named(
 
     with pytest.raises(InputError, match=f"sample 0 has {told}"):
         model.loaded.collate([dataclasses.replace(sample, target=target)])
+
+
+def test_a_calibration_sample_of_a_class_without_a_logit_is_named(
+    tiny_folder: TinyFolder, plugins: Plugins, tmp_path: Path
+) -> None:
+    model = load_model(ModelSpec(name=str(tiny_folder("vit"))), plugins)
+    [sample] = make_samples("vit", tmp_path, count=1)
+
+    with pytest.raises(InputError, match="sample 0 is of class 7, the model has 7 logits; order=l"):
+        model.loaded.collate([dataclasses.replace(sample, target=7)])

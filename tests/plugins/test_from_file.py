@@ -139,7 +139,7 @@ def test_the_file_is_read_once(write: Write) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "from-file: path: Field required"),
+        ({}, "from-file: path is missing"),
         ({"budget.path": "nowhere.yaml"}, "nowhere.yaml: cannot be read"),
     ],
 )

@@ -1,7 +1,9 @@
 """How images are prepared, at a model's own size and at others."""
 
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from transformers import (
     Qwen2VLImageProcessorPil,
 )
 
-from harness.errors import InputError
+from harness.errors import DataError, InputError
+from harness.plugin import image_size, read_image
 from harness.spec import ImageSpec
 from harness_plugins.images import ShortSideCrop, sizes_at
 
@@ -90,3 +93,87 @@ def test_another_fault_of_torchvision_is_not_hidden(tmp_path: Path) -> None:
 
     assert done.returncode
     assert "out of luck" in done.stderr
+
+
+def shown(path: Path, image: Image.Image, **options: object) -> list[list[tuple[int, ...]]]:
+    """The pixels that a model is shown of an image that was stored there, row by row."""
+    image.save(path, **options)
+    read = read_image(path)
+    assert read.mode == "RGB"
+    return [[read.getpixel((x, y)) for x in range(read.width)] for y in range(read.height)]
+
+
+GREYS = [[0, 255, 256], [0x1234, 0x8000, 0xFFFF]]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_of_sixteen_bits_is_scaled_to_eight(suffix: str, tmp_path: Path) -> None:
+    image = Image.fromarray(np.array(GREYS, dtype=np.uint16))
+
+    assert shown(tmp_path / f"grey.{suffix}", image) == [
+        [(value >> 8,) * 3 for value in row] for row in GREYS
+    ]
+
+
+def test_integers_of_sixteen_bits_in_thirty_two_are_scaled_and_others_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "grey.tif"
+    assert shown(path, Image.fromarray(np.array(GREYS, dtype=np.int32)))[1][0] == (0x12,) * 3
+
+    for wide in (np.array([[-1, 3]], dtype=np.int32), np.array([[0, 65536]], dtype=np.int32)):
+        with pytest.raises(DataError, match=r"grey.tif: .* from .* \(mode I\), of no known range"):
+            shown(path, Image.fromarray(wide))
+    with pytest.raises(DataError, match=r"from 0 to 0.5 \(mode F\), of no known range; store it"):
+        shown(path, Image.fromarray(np.array([[0, 0.5]], dtype=np.float32)))
+
+
+def png_of_sixteen_bits(colours: list[tuple[int, int, int]]) -> bytes:
+    """A PNG of one row of colours of 16 bits, which Pillow cannot write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    row = b"\0" + b"".join(struct.pack(">3H", *colour) for colour in colours)
+    header = struct.pack(">2I5B", len(colours), 1, 16, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def test_colours_of_sixteen_bits_are_scaled_as_greys_are(tmp_path: Path) -> None:
+    path = tmp_path / "colours.png"
+    path.write_bytes(png_of_sixteen_bits([(0, 255, 256), (0x1234, 0x8000, 0xFFFF)]))
+
+    read = read_image(path)
+
+    assert [read.getpixel((x, 0)) for x in (0, 1)] == [(0, 0, 1), (0x12, 0x80, 0xFF)]
+
+
+def test_transparency_is_dropped_and_what_lies_behind_is_shown(tmp_path: Path) -> None:
+    colour, path = (200, 30, 10), tmp_path / "x.png"
+    palette = Image.new("P", (1, 1), 1)
+    palette.putpalette([0, 0, 0, *colour])
+
+    assert shown(path, Image.new("RGBA", (1, 1), (*colour, 0))) == [[colour]]
+    assert shown(path, Image.new("LA", (1, 1), (90, 0))) == [[(90, 90, 90)]]
+    assert shown(path, palette) == shown(path, palette, transparency=1) == [[colour]]
+    assert shown(path, Image.new("RGB", (1, 1), colour), transparency=colour) == [[colour]]
+
+
+def test_other_kinds_of_images_are_shown_as_colours(tmp_path: Path) -> None:
+    assert shown(tmp_path / "1.png", Image.new("1", (1, 1), 1)) == [[(255, 255, 255)]]
+    assert shown(tmp_path / "l.png", Image.new("L", (1, 1), 7)) == [[(7, 7, 7)]]
+    [[(red, green, blue)]] = shown(tmp_path / "c.jpg", Image.new("CMYK", (1, 1), (0, 255, 255, 0)))
+    assert red > 250
+    assert max(green, blue) < 5
+
+
+def test_a_rotation_noted_in_exif_is_not_applied(tmp_path: Path) -> None:
+    path, exif = tmp_path / "x.png", Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    image = Image.new("RGB", (2, 1))
+    image.putpixel((0, 0), (255, 255, 255))
+
+    assert shown(path, image, exif=exif) == [[(255, 255, 255), (0, 0, 0)]]
+    assert image_size(path) == (2, 1)

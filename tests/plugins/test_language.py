@@ -1,6 +1,7 @@
 """How language models are prompted and calibrated, alone and behind an image."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import torch
 
 from harness.errors import InputError
 from harness.model import Model, load_model
+from harness.plugin import Generation
 from harness.plugin.manager import Plugins
 from harness.spec import ImageSpec, ModelSpec
+from tests.plugins.tiny_families import TABLE
 from tests.tiny import VOCABULARY, make_samples
 
 MakeModel = Callable[[str], Model]
@@ -46,8 +49,6 @@ def test_an_answer_is_the_same_in_any_company(
     kind: str, tiny_model: MakeModel, tmp_path: Path
 ) -> None:
     """Prompts of several lengths are padded, on the side where they do not end."""
-    from harness.plugin import Generation
-
     loaded = tiny_model(kind).loaded
     samples = make_samples(kind, tmp_path, count=3)
     generation = Generation(max_new_tokens=3)
@@ -103,3 +104,39 @@ def test_a_chat_models_images_are_its_processors_business(
 
     with pytest.raises(InputError, match="leave out --images"):
         load_model(ModelSpec(name=str(tiny_folder("llava")), images=images), plugins)
+
+
+@pytest.mark.parametrize("settings", [{"repetition_penalty": 90.0}, {"suppress_tokens": [5, 6, 7]}])
+def test_what_a_folder_says_of_generation_is_obeyed_and_part_of_the_model(
+    settings: dict[str, object], plugins: Plugins, tmp_path: Path
+) -> None:
+    TABLE["llava"][1](tmp_path)
+    before = asked(tmp_path, plugins)
+    path = tmp_path / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+    after = asked(tmp_path, plugins)
+
+    assert after[1]["generation"] != before[1]["generation"]
+    assert {name for name in after[1] if after[1][name] != before[1].get(name)} == {"generation"}
+    if "repetition_penalty" in settings:
+        assert after[0] != before[0]
+
+
+def test_nothing_is_sampled_whatever_a_folder_says(plugins: Plugins, tmp_path: Path) -> None:
+    TABLE["llava"][1](tmp_path)
+    before = asked(tmp_path, plugins)
+    path = tmp_path / "generation_config.json"
+    sampling = {"do_sample": True, "temperature": 9.0, "top_k": 3, "top_p": 0.5, "max_length": 7}
+    path.write_text(json.dumps(json.loads(path.read_text()) | sampling))
+
+    assert asked(tmp_path, plugins) == before
+
+
+def asked(folder: Path, plugins: Plugins) -> tuple[list[str], dict[str, str]]:
+    """What a model says, and what identifies it besides its weights."""
+    loaded = load_model(ModelSpec(name=str(folder)), plugins).loaded
+    images = folder / "images"
+    images.mkdir(exist_ok=True)
+    samples = make_samples("llava", images, count=3)
+    return loaded.generate(samples, Generation(max_new_tokens=8)), dict(loaded.files())

@@ -6,7 +6,7 @@ import torch
 from harness.budget import allocate, make_target
 from harness.composition import compose
 from harness.errors import InfeasibleError, InputError, PartError
-from harness.plugin import BudgetAllocator, Group, LayerInfo
+from harness.plugin import AllocatorTags, BudgetAllocator, Group, LayerInfo
 from harness.plugin.manager import Plugins
 from harness.scoring import ScoreSet, Table
 from harness.spec import PrunerSpec
@@ -27,7 +27,7 @@ def kept(
 ) -> list[int]:
     """Keep counts of blocks of one layer each."""
     layers = [layer(block, shape) for block, shape in enumerate(shapes)]
-    coarse = getattr(allocator, "granularity", "block")
+    coarse = AllocatorTags.of(allocator).granularity
     groups = [Group(name=i.group(coarse), tower="t", layers=(i,)) for i in layers]
     table = Table(groups, dict(zip((g.name for g in groups), scores, strict=True)))
     budget = allocate(allocator, table, layers, make_target(layers, sparsity, None, None))

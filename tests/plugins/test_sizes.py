@@ -144,6 +144,25 @@ def test_one_token_may_be_two_things(llama: Path, plugins: Plugins) -> None:
     assert (tokenizer.pad_token_id, tokenizer.eos_token_id) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("given", "tokens"),
+    [
+        ({"eos_token_id": [2, 5, 9]}, (1, 2, None)),
+        ({"eos_token_id": [], "bos_token_id": None, "pad_token_id": None}, (None, None, None)),
+        ({"pad_token_id": 4, "eos_token_id": [9_999, 2]}, (1, None, 4)),
+    ],
+)
+def test_of_several_tokens_that_are_one_thing_the_first_is_it(
+    given: dict, tokens: tuple, llama: Path, plugins: Plugins
+) -> None:
+    (llama / "config.json").write_text(json.dumps({**LLAMA, **given}))
+
+    tokenizer = load_model(ModelSpec(name=str(llama), init="random"), plugins).loaded.tokenizer
+
+    assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == tokens
+    assert outline(str(llama), plugins, Work()).model.layers
+
+
 def test_weights_are_not_drawn_unless_asked(llama: Path, plugins: Plugins) -> None:
     with pytest.raises(CheckpointError, match=r"no model.safetensors; --init random draws"):
         load_model(ModelSpec(name=str(llama)), plugins)

@@ -1,7 +1,9 @@
 """A tiny random model of every bundled family and architecture, as a folder each."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import (
@@ -53,6 +55,7 @@ VISION = {
     "image_size": SIDE,
     "patch_size": 16,
 }
+CLIP_TOWER = {"model_type": "clip_vision_model"}
 
 
 def two_towers(vocabulary: int) -> dict:
@@ -182,7 +185,7 @@ def instructblip_opt(folder: Path) -> None:
     instructblip(folder, tiny.opt_text(len(tiny.VOCABULARY)).to_dict())
 
 
-def llava(folder: Path) -> None:
+def llava(folder: Path, tower: Mapping[str, Any] = CLIP_TOWER, **changes: Any) -> None:
     vocabulary = save_tokenizer(folder, image_token="<image>")
     images = CLIPImageProcessorPil(
         size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
@@ -195,11 +198,21 @@ def llava(folder: Path) -> None:
         num_additional_image_tokens=1,
     ).save_pretrained(folder)
     config = LlavaConfig(
-        vision_config={"model_type": "clip_vision_model", **VISION},
+        vision_config={**VISION, **tower},
         text_config={"model_type": "llama", "vocab_size": vocabulary, **DECODER},
         image_token_index=3,
+        **changes,
     )
     spread(LlavaForConditionalGeneration(config)).save_pretrained(folder)
+
+
+def llava_siglip(folder: Path) -> None:
+    """A tower without a class token, all of whose tokens are read."""
+    tower = {"model_type": "siglip_vision_model", "vision_use_head": False}
+    llava(folder, tower, vision_feature_select_strategy="full")
+    path = folder / "processor_config.json"
+    settings = {"num_additional_image_tokens": 0, "vision_feature_select_strategy": "full"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
 
 
 CHAT = (
@@ -262,6 +275,7 @@ TABLE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "clip": ("clip", clip),
     "siglip": ("clip", siglip),
     "llava": ("llava", llava),
+    "llava_siglip": ("llava", llava_siglip),
     "qwen2_vl": ("qwen2-vl", qwen2_vl),
     "qwen2_5_vl": ("qwen2-vl", qwen2_5_vl),
     "llama": ("causal-lm", tiny.llama),

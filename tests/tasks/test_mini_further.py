@@ -137,7 +137,8 @@ def test_flickr30k_is_a_karpathy_file_of_five_different_sentences(
 
 def test_imagenet_lists_its_own_class_order(folders: dict[str, Path]) -> None:
     task = ImageNet()
-    examples = task.examples(folders["imagenet"], task.profiles[0], None)
+    zero_shot = next(profile for profile in task.profiles if profile.name == "zero-shot")
+    examples = task.examples(folders["imagenet"], zero_shot, None)
 
     assert Counter(example.references[0] for example in examples) == {
         str(index): 4 for index in range(64)

@@ -28,7 +28,7 @@ class Nothing:
 
 def test_no_samples_are_refused() -> None:
     with pytest.raises(
-        InputError, match=r"calibration\.samples: Input should be greater than 0, not 0"
+        InputError, match=r"calibration\.samples: a number above 0 is needed, not 0"
     ):
         parse_spec(
             {
@@ -60,6 +60,32 @@ def test_a_text_too_short_for_a_window_is_an_empty_source(
 
     with pytest.raises(InputError, match="calibration source text holds 0 samples"):
         draw_calibration(spec, 0, tiny_model("gpt2"), plugins, tmp_path)
+
+
+def test_windows_of_any_source_that_the_model_does_not_read_are_refused(
+    tiny_model: MakeModel, tmp_path: Path
+) -> None:
+    lengths = [64]
+
+    class Long:
+        name = "long"
+
+        def samples(self, path: object, cache: object, encode: object) -> list[Sample]:
+            return [Sample(id=f"{n}", tokens=(1,) * length) for n, length in enumerate(lengths)]
+
+    plugins = load_plugins()
+    origin = Origin(plugin="p", distribution="d", version="1")
+    plugins.calibration_sources.add(Provider(name="long", given=Long, origin=origin))
+    spec = CalibrationSpec(source="long", samples=1)
+
+    drawn = draw_calibration(spec, 0, tiny_model("gpt2"), plugins, tmp_path)
+    lengths.append(65)
+
+    assert drawn.window == 64
+    with pytest.raises(InputError, match="^window 65 is longer than the 64 tokens that the model"):
+        draw_calibration(
+            spec.model_copy(update={"samples": 2}), 0, tiny_model("gpt2"), plugins, tmp_path
+        )
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -426,8 +426,64 @@ def test_a_folder_of_another_version_is_refused(
     del content["record_digests"]
     path.write_text(json.dumps(content | {"schema_version": 1}))
 
-    with pytest.raises(DataError, match=r"version 1, this harness reads 2; prune and save"):
+    with pytest.raises(DataError, match=r"version 1, this harness reads 3; prune and save"):
         load(tmp_path / "saved", plugins)
+
+
+@pytest.mark.parametrize("kind", ["vit", "gpt2", "llava"])
+def test_an_edit_of_any_file_of_a_saved_folder_is_refused_by_name(
+    kind: str, tiny_folder: Callable[[str], Path], plugins: Plugins, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "saved"
+    spec = vit_spec(tiny_folder(kind), data, tmp_path / "results", ("magnitude",), tasks=[])
+    prune_to_folder(spec, plugins, folder)
+    files = [path for path in folder.iterdir() if path.suffix == ".json"]
+    files.remove(folder / "harness.json")
+    assert folder / "config.json" in files
+
+    for path in files:
+        whole = path.read_bytes()
+        path.write_bytes(whole + b"\n")
+        with pytest.raises(CheckpointError, match=f"{path.name} has other bytes than were saved"):
+            load(folder, plugins)
+        path.unlink()
+        with pytest.raises(CheckpointError, match=f"{path.name} is missing"):
+            load(folder, plugins)
+        path.write_bytes(whole)
+    load(folder, plugins)
+
+
+@pytest.mark.parametrize("form", ["hf", "masks"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "generation_config.json",
+        "chat_template.jinja",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "additional_chat_templates/other.jinja",
+    ],
+)
+def test_one_more_file_for_a_loader_is_refused_by_name(
+    name: str, form: str, save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved", form)
+    path = tmp_path / "saved" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{}")
+
+    with pytest.raises(CheckpointError, match=rf"{name} was not saved with it; a changed folder"):
+        load(tmp_path / "saved", plugins)
+
+
+def test_what_people_and_tools_put_beside_is_no_edit(
+    save: Save, plugins: Plugins, tmp_path: Path
+) -> None:
+    save("saved")
+    (tmp_path / "saved" / "README.md").write_text("# Mine")
+    (tmp_path / "saved" / ".gitattributes").write_text("*.safetensors filter=lfs")
+
+    load(tmp_path / "saved", plugins)
 
 
 def test_a_folder_that_fails_leaves_nothing(

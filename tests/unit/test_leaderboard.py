@@ -134,7 +134,7 @@ def test_controls_come_first_and_rows_by_what_they_keep() -> None:
 
     assert [row.name for row in board.rows] == ["dense", "blind", "c", "b", "a"]
     assert board.rows[3].retained == pytest.approx(70 / 90)
-    assert board.rows[3].origin == "stranger 0.3"
+    assert board.rows[3].origin == "stranger 0.3 (unknown source)"  # filed without its code
     assert board.rows[3].prune_seconds == 3.0
 
 

@@ -135,7 +135,7 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     path = Store(tmp_path).file_eval(eval_record(), [])
     path.write_text("{}")
 
-    with pytest.raises(DataError, match=r"eval-vqav2-.*not a EvalRecord: model: Field required"):
+    with pytest.raises(DataError, match=r"eval-vqav2-.*not a EvalRecord: model is missing"):
         read_record(path, EvalRecord)
 
 

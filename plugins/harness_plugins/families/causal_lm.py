@@ -1,9 +1,10 @@
 """Causal language models: Llama and its like, GPT-2, OPT, GPT-NeoX, by transformers' AutoModel.
 
-Prunable are the linear layers of the blocks; embeddings and the head are not.
+Prunable are the linear layers of the blocks; embeddings and the head are not. Nor is the
+cross-attention of a decoder that was taken from its encoder (BART, Marian, Whisper …), which never
+runs.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -14,6 +15,9 @@ from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, ho
 from harness_plugins.language import BLOCKS, language_towers
 from harness_plugins.loaded import Pretrained
 from harness_plugins.pretrained import load_tokenizer, load_transformer, target_text
+
+#: What transformers' decoders call the attention to an encoder.
+CROSS_ATTENTION = frozenset({"encoder_attn", "crossattention", "cross_attn"})
 
 
 class CausalLM(Pretrained):
@@ -27,13 +31,16 @@ class CausalLM(Pretrained):
         self.tokenizer = tokenizer
         self.towers = language_towers(module, places=self.places)
 
+    def prunable(self, name: str) -> bool:
+        return CROSS_ATTENTION.isdisjoint(name.split("."))
+
     @property
     def context(self) -> int:
         """Without a number in its config, as many tokens as there are."""
-        return int(getattr(self._model.config, "max_position_embeddings", sys.maxsize))
+        return self._longest
 
-    def encode(self, text: str) -> list[int]:
-        return self._ids(text, special=False)
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        return self._ids(text, special=special)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         rows = [sample.tokens or tuple(self.encode(target_text(sample))) for sample in samples]

@@ -38,19 +38,27 @@ class Timm(Classifier):
         return not name.endswith("relative_position_bias_table")
 
 
+def _why_no_timm() -> str:
+    if find_spec("timm") is not None:
+        return ""
+    return "its architecture is timm's: pip install 'pruning-harness[timm]'"
+
+
 class TimmFamily:
     """timm's transformers, as folders of transformers' wrapper or as timm's own."""
 
     name: ClassVar[str] = "timm"
 
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        return {"": why} if (why := _why_no_timm()) else {}
+
     def matches(self, config: Mapping[str, Any]) -> bool:
         return WRAPPER in (config.get("architectures") or ()) or "pretrained_cfg" in config
 
     def load(self, folder: str, spec: ModelSpec) -> Timm:
-        if find_spec("timm") is None:
-            raise InputError(
-                f"{folder}: its architecture is timm's: pip install 'pruning-harness[timm]'"
-            )
+        if why := _why_no_timm():
+            raise InputError(f"{folder}: {why}")
         module = load_transformer(folder, spec, otherwise=WRAPPER)
         images = spec.images or _images_of(folder, module.config.pretrained_cfg)
         return Timm(module, processor=ShortSideCrop(images))

@@ -1,8 +1,8 @@
 """Calibration sources, all local: captioned and labelled images, text, tasks' own train files.
 
 What a sample holds (where a caption is cut, which part of an image shows, where a window of a
-document begins) is decided once, by a hash of the sample's id and the option ``seed``. Which
-samples are drawn is the machine's business and the run's seed.
+document begins) is decided once, by its content and the option ``seed``, never by the name of a
+file. Which samples are drawn is the machine's business and the run's seed.
 """
 
 from harness.plugin import CalibrationSource, hookimpl

@@ -37,11 +37,11 @@ class Captioned(Viewed):
         """
         prompt, target = self.prompt, caption
         if self.prefix_lm:
-            halves = cut(caption, self.draw("cut", sample_id))
+            halves = cut(caption, Random(f"cut {self.seed} {caption!a}"))
             if halves is None:
                 raise InputError(f"caption {caption!r} of {sample_id} is too short to be cut")
             prompt, target = halves
-        view = self.view(sample_id, image)
+        view = self.view(image)
         return Sample(id=sample_id, image=image, view=view, prompt=prompt, target=target)
 
 

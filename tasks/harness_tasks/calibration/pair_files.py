@@ -18,7 +18,7 @@ class PairFile:
     """One file of pairs, of which only the names are read."""
 
     names: Sequence[str]
-    """Per pair, an id that does not tell where the file lies."""
+    """Per pair, an id that tells neither where the file lies nor what it is called."""
     read: Callable[[int], tuple[Path, str]]
     """Position -> image and caption; a `DataError` names the file and the row at fault."""
 

@@ -1,6 +1,6 @@
 """Image-caption pairs as CC3M and its like are shipped and downloaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +8,7 @@ from typing import ClassVar
 from harness.plugin import Sample, SamplePool
 from harness_tasks.calibration.captioned import Captioned
 from harness_tasks.calibration.pair_files import PairFile, read_json_pairs, read_tsv_pairs
-from harness_tasks.calibration.parquet_pairs import read_parquet_pairs
+from harness_tasks.calibration.parquet_pairs import read_parquet_pairs, why_no_parquet
 from harness_tasks.calibration.source_files import source_files, source_path
 from harness_tasks.calibration.webdataset import read_shard
 
@@ -30,17 +30,25 @@ class Pairs(Captioned):
     files: str = "*"
     """Which files of the folder, e.g. ``*.tar`` or ``train-*``."""
 
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        return {"parquet files": why} if (why := why_no_parquet()) else {}
+
     def samples(
         self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
     ) -> SamplePool:
         found = source_files(source_path(path, self.name), self.files, list(READERS))
-        return SamplePool.join([self._pool(file, cache) for file in found])
+        pools = [self._pool(i, READERS[f.suffix](f, cache)) for i, f in enumerate(found)]
+        return SamplePool.join(pools)
 
-    def _pool(self, path: Path, cache: Path) -> SamplePool:
-        pairs = READERS[path.suffix](path, cache)
+    def _pool(self, number: int, pairs: PairFile) -> SamplePool:
+        """The pairs of one file, whose name says nothing of them."""
+
+        def name(position: int) -> str:
+            return f"{number}:{pairs.names[position]}"
 
         def make(position: int) -> Sample:
             image, caption = pairs.read(position)
-            return self.sample(pairs.names[position], image, caption)
+            return self.sample(name(position), image, caption)
 
-        return SamplePool(len(pairs.names), pairs.names.__getitem__, make)
+        return SamplePool(len(pairs.names), name, make)

@@ -1,6 +1,7 @@
 """Parquet files of the hub: a column ``image`` of bytes and a column ``caption`` or ``text``."""
 
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,22 @@ def read_parquet_pairs(path: Path, cache: Path) -> PairFile:
             raise DataError(path, "has no image bytes or no caption", f"row {position}")
         return kept_image(content, cache), text
 
-    return PairFile([f"{path.stem}:{position}" for position in range(len(places))], read)
+    return PairFile([str(position) for position in range(len(places))], read)
+
+
+def why_no_parquet() -> str:
+    """Why parquet files cannot be read here; empty if they can."""
+    if find_spec("pyarrow") is not None:
+        return ""
+    return "reading parquet needs pyarrow (pip install pyarrow)"
 
 
 def _open(path: Path) -> Any:
-    try:
-        from pyarrow import ArrowInvalid
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise InputError(f"{path}: reading parquet needs pyarrow (pip install pyarrow)") from None
+    if why := why_no_parquet():
+        raise InputError(f"{path}: {why}")
+    from pyarrow import ArrowInvalid
+    from pyarrow.parquet import ParquetFile
+
     try:
         return ParquetFile(path)
     except (OSError, ArrowInvalid) as error:

@@ -34,7 +34,7 @@ class QuestionTrain(Viewed):
         def make(position: int) -> Sample:
             asked = questions[position]
             sample = asked.example(self.prompt).sample
-            return replace(sample, view=self.view(asked.id, asked.image), target=asked.answer)
+            return replace(sample, view=self.view(asked.image), target=asked.answer)
 
         return SamplePool(len(questions), lambda i: questions[i].id, make)
 

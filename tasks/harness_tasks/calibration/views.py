@@ -1,4 +1,4 @@
-"""Random resized crop and flip, decided once per sample.
+"""Random resized crop and flip, decided once per image.
 
 LAVIS trains BLIP and BLIP-2 so (``blip_image_train``, ``blip2_image_train``: at least half of the
 area), CoOp CLIP (at least 0.08). The rule is that of torchvision's RandomResizedCrop: up to ten
@@ -6,6 +6,7 @@ boxes are drawn, with uniform area and uniform logarithm of width / height, and 
 is taken. RandAugment, which ``blip_image_train`` adds, is left out.
 """
 
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,20 +31,17 @@ class Viewed:
     seed: int = 0
     """Of crops, flips and cuts; which samples are drawn is the run's seed."""
 
-    def draw(self, what: str, sample_id: str) -> Random:
-        """A stream of random numbers that only this sample has."""
-        return Random(f"{what} {self.seed} {sample_id}")
-
-    def view(self, sample_id: str, image: Path) -> View | None:
-        """What is shown of the image.
+    def view(self, image: Path) -> View | None:
+        """What is shown of the image; the same of equal images, whatever their files are called.
 
         Raises:
             DataError: It is missing or no image.
         """
         if self.augment == "none":
             return None
-        draw = self.draw("view", sample_id)
         across, down = image_size(image)
+        digest = hashlib.sha256(image.read_bytes()).hexdigest()
+        draw = Random(f"view {self.seed} {digest}")
         left, top, width, height = crop_box((across, down), self.min_area, draw)
         return View(
             left=left / across,

@@ -31,7 +31,7 @@ def read_shard(path: Path, cache: Path) -> PairFile:
 
     if not keys:
         raise DataError(path, "holds no images")
-    return PairFile([f"{path.stem}/{key}" for key in keys], read)
+    return PairFile(keys, read)
 
 
 def _members(path: Path) -> dict[str, dict[str, tuple[int, int]]]:

@@ -5,7 +5,7 @@ all further metrics are its own (``lm_eval.simple_evaluate``). Ours are batches 
 per item and the paired statistics that follow from them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness_tasks.lm_eval.loading import (
     load_suite,
     set_shots,
     templates_compiled_once,
+    why_no_lm_eval,
 )
 from harness_tasks.lm_eval.scoring import MainMetric, choose_main, score_documents
 
@@ -54,6 +55,10 @@ class LmEval:
         Profile(name=profile_name(shots, metric), needs=("language-model",))
         for metric, shots in (*product(METRICS, SHOTS), *product(FURTHER_METRICS, ("",)))
     )
+
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        return {"": why} if (why := why_no_lm_eval()) else {}
 
     def __init__(self, wanted: str) -> None:
         self._wanted = wanted

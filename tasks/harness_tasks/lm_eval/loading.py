@@ -83,15 +83,20 @@ def _bundled_manager(folder: Path | None) -> Any:
 
 
 def _index(folder: Path | None, *, bundled: bool) -> Any:
-    missing = [name for name in ("lm_eval", "accelerate") if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"lm_eval tasks need {' and '.join(missing)}: pip install 'pruning-harness[lm-eval]'"
-        )
+    if why := why_no_lm_eval():
+        raise InputError(why)
     from lm_eval.tasks import TaskManager
 
     with quiet():
         return TaskManager(include_path=folder, include_defaults=bundled)
+
+
+def why_no_lm_eval() -> str:
+    """Why lm-eval's tasks cannot be asked here; empty if they can."""
+    missing = [name for name in ("lm_eval", "accelerate") if find_spec(name) is None]
+    if not missing:
+        return ""
+    return f"lm_eval tasks need {' and '.join(missing)}: pip install 'pruning-harness[lm-eval]'"
 
 
 def load_suite(name: str, folder: Path) -> Suite:

@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.plugin import InputError
-from harness_tasks.metrics.ptb import tokenize
 
 CIDER_D = "CIDEr-D"
 CORENLP = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
@@ -36,13 +35,13 @@ def score_captions(
     Raises:
         InputError: pycocoevalcap is not installed.
     """
-    if find_spec("pycocoevalcap") is None:
-        raise InputError(
-            "captions are scored by pycocoevalcap; pip install 'pruning-harness[coco]'"
-        )
+    if why := why_no_scores():
+        raise InputError(why)
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
+
+    from harness_tasks.metrics.ptb import tokenize  # its patterns take half a second
 
     made: Texts = {i: [tokenize(text)] for i, text in enumerate(predictions)}
     wanted: Texts = {i: [tokenize(text) for text in texts] for i, texts in enumerate(references)}
@@ -75,6 +74,21 @@ def _undefined(wanted: Texts) -> dict[str, str]:
     if len(wanted) == 1:
         return {CIDER_D: "undefined on one image: words are weighed by how many images have them"}
     return {CIDER_D: f"undefined: the references of all {len(wanted)} images have the same words"}
+
+
+def why_no_scores() -> str:
+    """Why captions cannot be scored here; empty if they can."""
+    if find_spec("pycocoevalcap") is not None:
+        return ""
+    return "captions are scored by pycocoevalcap; pip install 'pruning-harness[coco]'"
+
+
+def missing_metrics() -> dict[str, str]:
+    """Metric -> why it cannot be computed here; all of them under an empty text."""
+    if why := why_no_scores():
+        return {"": why}
+    reasons = {name: _why_absent(name) for name in ("METEOR", "SPICE")}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _why_absent(name: str) -> str:

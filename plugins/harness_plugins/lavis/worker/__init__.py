@@ -151,8 +151,18 @@ class Worker:
         pixels = []
         for path in paths:
             with Image.open(path) as image:
-                pixels.append(self.prepare(image.convert("RGB")))
+                pixels.append(self.prepare(_colours(image)))
         return torch.stack(pixels).to(self.model.device)
+
+
+def _colours(image: Any) -> Any:
+    """RGB of 8 bits; grey values of 16 keep their upper eight, as the harness reads them."""
+    if image.mode[0] == "I":
+        import numpy as np
+        from PIL import Image
+
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")
 
 
 def _written(answer: torch.Tensor, to: str) -> dict[str, Any]:
