@@ -124,7 +124,9 @@ class PruneAsked(Grown):
         return f"{self.pattern} fixes every layer's count: the budget of {budgets[0]} plays no part"
 
 
-class PruneGot(Entry):
+class PruneGot(Grown):
+    later: ClassVar[str] = "is_permuted"
+
     target_keep: int
     sparsity: SparsityReport
     budget: Mapping[str, int]
@@ -146,11 +148,6 @@ class PruneGot(Entry):
     """Whether n:m holds over inputs in another order than the model's."""
     notes: Mapping[str, Mapping[str, float]] = {}
     """Layer -> what its pruner noted."""
-
-    @model_serializer(mode="wrap")
-    def _as_it_was_read(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Written without `is_permuted` unless it holds: digests of old records still hold."""
-        return {k: v for k, v in write(self).items() if (k, v) != ("is_permuted", False)}
 
 
 class Commit(Entry):
