@@ -26,7 +26,8 @@ def check_outputs(outputs: Any, items: int) -> None:
 def check_verdict(scores: Any, items: int, metric: Metric) -> None:
     """Whether a task's scores are numbers, one per item, and in [0, 1] where they mean correctness.
 
-    Where the task says that its main score is undefined there is none to give. NaN is let through: it is the model's more often than the task's.
+    Where the task says that its main score is undefined there is none to give. NaN is let through:
+    it is the model's more often than the task's.
 
     Raises:
         PartError: They are not.
