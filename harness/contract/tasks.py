@@ -26,13 +26,18 @@ def check_outputs(outputs: Any, items: int) -> None:
 def check_verdict(scores: Any, items: int, metric: Metric) -> None:
     """Whether a task's scores are numbers, one per item, and in [0, 1] where they mean correctness.
 
-    NaN is let through: it is the model's more often than the task's.
+    Where the task says that its main score is undefined there is none to give. NaN is let through:
+    it is the model's more often than the task's.
 
     Raises:
         PartError: They are not.
     """
     if not isinstance(scores, Scores):
         raise PartError(f"score() gave {kind_of(scores)}; Scores are right")
+    if metric.name in scores.absent:
+        if count := len(scores.per_sample):
+            raise PartError(f"gave {count} scores although {metric.name} is absent; none is right")
+        return
     _check_numbers("score", scores.per_sample, items)
     for place, score in enumerate(scores.per_sample if metric.is_correctness else ()):
         if score < 0 or score > 1:

@@ -305,12 +305,20 @@ RIGHT = Metric(name="accuracy", is_correctness=True)
         (Scores(per_sample=["1", "0"]), "the score of item 0 is a str; a number"),  # type: ignore[list-item]
         (Scores(per_sample=[1.0, 100.0]), r"the score of item 1 is 100\.0; correctness is in"),
         (Scores(per_sample=[1, 0], weights=[1.0]), "gave 1 weights for 2 items"),
+        (
+            Scores(per_sample=[1, 0], absent={"accuracy": "?"}),
+            "gave 2 scores although accuracy is a",
+        ),
         (Scores(per_sample=[1, 0], weights=[1.0, -1.0]), r"the weight of item 1 is -1\.0; "),
     ],
 )
 def test_a_verdict_is_a_number_an_item(scores: Any, message: str) -> None:
     with pytest.raises(PartError, match=f"^{message}"):
         check_verdict(scores, 2, RIGHT)
+
+
+def test_an_undefined_score_has_no_number_an_item() -> None:
+    check_verdict(Scores(per_sample=(), absent={"accuracy": "one image"}), 2, RIGHT)
 
 
 def test_a_mean_loss_may_be_infinite_and_above_one() -> None:
