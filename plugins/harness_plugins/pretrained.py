@@ -281,7 +281,11 @@ def tokenizer_text(tokenizer: Any) -> str:
         with TemporaryDirectory() as folder:
             tokenizer.save_vocabulary(folder)
             rules = [path.read_bytes().hex() for path in sorted(Path(folder).iterdir())]
-    settings = {k: v for k, v in tokenizer.init_kwargs.items() if not k.endswith("_file")}
+    settings = {
+        key: value
+        for key, value in tokenizer.init_kwargs.items()
+        if not key.endswith("_file") and key != "chat_template"  # what it was made with
+    }
     content = {
         "class": type(tokenizer).__name__,
         "rules": rules,
