@@ -16,6 +16,7 @@ from harness.cli.commands import app
 from harness.cli.streams import divert_stdout
 from harness.errors import HarnessError
 
+HINT = "; --traceback shows where"
 FAILED, INTERRUPTED, WRONG_USAGE = 1, 130, 2
 #: Typer may carry a click of its own; wrong usage is the base of the one error it exports.
 UsageError: Any = typer.BadParameter.__base__
@@ -39,7 +40,9 @@ def run_command(arguments: list[str]) -> int:
     try:
         code = int(app(arguments, standalone_mode=False) or 0)
     except HarnessError as error:
-        typer.echo(f"error: {error}", err=True)
+        is_deliberate = error.__cause__ is None
+        hint = "" if is_deliberate or wanted.traceback else HINT
+        typer.echo(f"error: {error}{hint}", err=True)
         _show_traceback(error, wanted)
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -52,7 +55,7 @@ def run_command(arguments: list[str]) -> int:
     except (Exception, SystemExit) as error:  # a mistake here or in a plugin, or its sys.exit
         from harness.plugin.faults import one_line
 
-        hint = "" if wanted.traceback else "; --traceback shows where"
+        hint = "" if wanted.traceback else HINT
         typer.echo(f"error: {one_line(error)}{hint}", err=True)
         _show_traceback(error, wanted)
         return FAILED

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError, PartError
+from harness.plugin.faults import one_line
 
 
 @contextmanager
@@ -26,8 +27,7 @@ def blamed(title: str) -> Iterator[None]:
     except HarnessError:
         raise
     except Exception as error:
-        what = str(error).partition("\n")[0]
-        raise PartError(f"{title}: raised {type(error).__name__}: {what}") from error
+        raise PartError(f"{title}: raised {one_line(error)}") from error
 
 
 def kind_of(value: Any) -> str:

@@ -34,6 +34,7 @@ noise("import")
 RUN = ("run", "--pruner", "snr", "--tasks", "vqav2@12", "--calibration", "mini samples=4")
 VOICES = ("print", "sys.stdout", "sys.__stdout__", "descriptor", "process", "thread")
 REASON = (
+    "local pruner snr of harness-snr 0.1 on vision_model.encoder.layers.0.self_attn.qkv: raised "
     "AttributeError: 'Tensor' object has no attribute 'no_such_attribute' "
     "(harness_snr.py:7 of harness-snr 0.1)"
 )
@@ -116,13 +117,13 @@ def test_a_failure_in_a_plugin_names_its_line_and_keeps_its_traceback(
     assert run_command([*RUN, "--traceback", "--json"]) == 1
     shown = capfd.readouterr()
 
-    assert f"failed: snr 0.5 seed 0: {REASON}" in run.err
+    assert f"failed: snr 0.5 seed 0: PartError: {REASON}" in run.err
     assert "Traceback" not in run.err
     [record] = Store(Path("results")).failures()
-    assert record.reason == REASON
+    assert record.reason == f"PartError: {REASON}"
     assert 'harness_snr.py", line 7, in prune' in record.circumstances.traceback
     assert 'harness_snr.py", line 7, in prune' in shown.err
-    assert json.loads(shown.out)["failures"] == [f"snr 0.5 seed 0: {REASON}"]
+    assert json.loads(shown.out)["failures"] == [f"snr 0.5 seed 0: PartError: {REASON}"]
 
 
 def test_prune_shows_a_traceback_on_request_alone(
