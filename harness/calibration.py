@@ -14,8 +14,9 @@ from harness.composition import instantiate
 from harness.contract import blamed, check_drawn, check_pool
 from harness.errors import InputError
 from harness.model import Model
-from harness.plugin import Batch, CalibrationSource, Perplexity, Sample, SamplePool
+from harness.plugin import Batch, CalibrationSource, Sample, SamplePool
 from harness.plugin.manager import Plugins
+from harness.plugin.text import encode_of
 from harness.record import CalibrationIdentity
 from harness.spec import CalibrationSpec, RunSpec, SourceSpec
 from harness.subsets import subset_indices
@@ -40,6 +41,11 @@ class CalibrationSet:
     def inputs(self) -> tuple[str, ...]:
         """What is shown to the model, as short hashes: evaluation should show other things."""
         return tuple(sample.input_digest()[:INPUT_DIGITS] for sample in self.samples)
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of its longest window of running text; None = it holds none."""
+        return max((len(sample.tokens) for sample in self.samples), default=0) or None
 
     @property
     def identity(self) -> CalibrationIdentity:
@@ -70,7 +76,8 @@ def draw_calibration(
     """Draw ``spec.samples`` samples from the source, without replacement, with that seed.
 
     Raises:
-        InputError: No source is given or known, or it has too few samples.
+        InputError: No source is given or known, it has too few samples, or its windows are longer
+            than what the model reads.
     """
     own = model.bundled.given.calibration if model.bundled else None
     name, pool = read_source(spec, own, "calibration", model, plugins, cache)
@@ -82,7 +89,10 @@ def draw_calibration(
         raise InputError(
             f"calibration source {name} holds {len(drawn)} samples, {spec.samples} are asked for"
         )
-    return CalibrationSet(name, drawn)
+    calibration = CalibrationSet(name, drawn)
+    if encode := encode_of(model.loaded):
+        encode.window(calibration.window)
+    return calibration
 
 
 def check_sources(spec: RunSpec, plugins: Plugins) -> None:
@@ -128,7 +138,7 @@ def read_source(
         )
     provider = plugins.calibration_sources.get(name)
     source = make_source(name, spec, plugins)
-    encode = model.loaded.encode if isinstance(model.loaded, Perplexity) else None
+    encode = encode_of(model.loaded)
     with blamed(f"calibration source {name} of {provider.origin}"):
         pool = check_pool(source.samples(spec.path, cache, encode))
     if spec.subset is None:

@@ -117,6 +117,7 @@ def _prune(cell: PruneCell) -> tuple[PruneRecord, Pruned]:
         masks=masks_digest(pruned.masks, pruned.permutations),
         weights=weights_digest(model.loaded.module),
         calibrated_on=cell.calibration.inputs if cell.calibration else (),
+        window=cell.calibration.window if cell.calibration else None,
         trained_on=pruned.trained_on,
         units=pruned.units,
         is_shrunk=bool(pruned.units) and isinstance(model.loaded, Shrinks),

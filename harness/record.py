@@ -134,6 +134,8 @@ class PruneGot(Entry):
     """Digest of the pruned model's weights."""
     calibrated_on: tuple[str, ...] = ()
     """Hashes of the images or tokens of the calibration set, 16 digits each."""
+    window: int | None = None
+    """Tokens per window of the calibration set; None = it holds no running text."""
     trained_on: tuple[str, ...] = ()
     """The same of what the train stream gave."""
     units: Mapping[str, int] = {}

@@ -32,6 +32,7 @@ from harness.plugin import (
 from harness.plugin.manager import Plugins
 from harness.plugin.needs import capability, lacks
 from harness.plugin.registry import Provider
+from harness.plugin.text import encode_of
 from harness.record import DataIdentity, PartIdentity, ProfileIdentity
 from harness.spec import DataSpec, TaskSpec
 from harness.subsets import ids_digest, subset_indices
@@ -117,7 +118,7 @@ def open_task(
     with blamed(_title(provider)):
         profile, profile_identity = _settle_profile(task, spec, model)
     edition = find_edition(task, spec.name, data, cache, model, plugins)
-    encode = model.answers.encode if isinstance(model.answers, Perplexity) else None
+    encode = encode_of(model.answers)
     examples = list(task.examples(edition.path, profile, encode))
     if missing := missing_images(examples):
         more = f"; {len(missing) - 1:,} more are missing" if missing[1:] else ""

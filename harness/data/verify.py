@@ -10,7 +10,7 @@ from harness.data.folders import Report, miscounts, missing_files
 from harness.data.images import unreadable_images
 from harness.data.lock import Lock, differences, digest_of, measure, read_lock, write_lock
 from harness.errors import DataError, InputError
-from harness.plugin import Example, Task
+from harness.plugin import Encode, Example, Task
 
 FOUND = "found"
 
@@ -103,7 +103,7 @@ def verify(task: Task, folder: Path, *, part: bool, report: Report, source: str 
 def _read(task: Task, folder: Path) -> tuple[Sequence[Example] | None, list[str]]:
     """The examples that the task's own reader finds, or what it stumbles over."""
     try:
-        return task.examples(folder, task.profiles[0], _bytes_of), []
+        return task.examples(folder, task.profiles[0], Encode(_bytes_of)), []
     except DataError as error:
         if any(layout.files[0].is_in(folder) for layout in task.manifest.others):
             return None, [str(error)]
@@ -111,6 +111,6 @@ def _read(task: Task, folder: Path) -> tuple[Sequence[Example] | None, list[str]
         return None, [f"{folder / file.path}: is missing" for file in gone] or [str(error)]
 
 
-def _bytes_of(text: str) -> list[int]:
+def _bytes_of(text: str, **_: bool) -> list[int]:
     """A tokenizer that every machine has: only counts and structure matter here."""
     return list(text.encode())

@@ -91,6 +91,7 @@ from harness.plugin.tags import (
     TaskTags,
     check_statistics,
 )
+from harness.plugin.text import Encode
 from harness.plugin.values import (
     Batch,
     Granularity,
@@ -128,6 +129,7 @@ __all__ = [
     "Edition",
     "EditionInfo",
     "Embeds",
+    "Encode",
     "EstimatorTags",
     "Example",
     "Fingerprinted",

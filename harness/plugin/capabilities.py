@@ -123,8 +123,12 @@ class Perplexity(Protocol):
         """Most tokens it was made to read at once."""
         ...
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids without special tokens."""
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        """Token ids of a text.
+
+        Args:
+            special: With the tokens that the tokenizer adds by itself (BOS, EOS), if it adds any.
+        """
         ...
 
     def token_losses(self, samples: Sequence[Sample]) -> list[float]:

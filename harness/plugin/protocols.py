@@ -8,7 +8,7 @@ the part does is held while it runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -25,6 +25,7 @@ from harness.plugin.samples import (
     Sample,
     Scores,
 )
+from harness.plugin.text import Encode
 from harness.plugin.values import (
     Granularity,
     LayerInfo,
@@ -142,13 +143,11 @@ class Task(Protocol):
         """
         ...
 
-    def examples(
-        self, folder: Path, profile: Profile, encode: Callable[[str], list[int]] | None
-    ) -> Sequence[Example]:
+    def examples(self, folder: Path, profile: Profile, encode: Encode | None) -> Sequence[Example]:
         """Read the official files in `folder`.
 
         Args:
-            encode: The model's tokenizer, for tasks that need perplexity.
+            encode: The model's tokenizer, for tasks that need perplexity; None = it has none.
 
         Raises:
             DataError: A file or a field is missing; it names file and row. Images need not be
@@ -204,7 +203,7 @@ class CalibrationSource(Protocol):
     name: ClassVar[str]
 
     def samples(
-        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
+        self, path: Path | None, cache: Path, encode: Encode | None
     ) -> Sequence[Sample] | SamplePool:
         """All samples of the source, in a fixed order; the machine draws from them.
 

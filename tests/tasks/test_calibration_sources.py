@@ -18,7 +18,7 @@ from harness.calibration import CalibrationSet, draw_calibration
 from harness.composition import instantiate
 from harness.model import Model
 from harness.notation import parse_calibration
-from harness.plugin import CalibrationSource, DataError, InputError, Sample, SamplePool
+from harness.plugin import CalibrationSource, DataError, Encode, InputError, Sample, SamplePool
 from harness.plugin.manager import Plugins
 from harness.spec import CalibrationSpec
 from harness_tasks.calibration import (
@@ -34,6 +34,7 @@ from harness_tasks.calibration import (
 )
 from harness_tasks.calibration.captioned import clean_caption, cut
 from harness_tasks.calibration.views import crop_box
+from harness_tasks.text_rows import Rows
 
 MakeModel = Callable[[str], Model]
 CAPTIONS = ["a red cat sits on a mat", "two blue birds fly over the sea", "a dog (brown) runs."]
@@ -50,8 +51,14 @@ def content(samples: list[Sample]) -> str:
     return CalibrationSet("", samples).digest
 
 
-def letters(text: str) -> list[int]:
-    return [ord(letter) for letter in text]
+BOS = 1
+
+
+def by_letters(text: str, *, special: bool = False) -> list[int]:
+    return [*[BOS] * special, *map(ord, text)]
+
+
+letters = Encode(by_letters)
 
 
 def photograph(number: int, size: tuple[int, int] = (12, 8)) -> bytes:
@@ -337,16 +344,54 @@ def test_windows_of_a_text(tmp_path: Path) -> None:
     path = save(tmp_path / "t.txt", "abcdefghij")
 
     assert everything(Text(window=5), path, tmp_path, letters) == [
+        Sample(id="0", tokens=(BOS, *letters("abcd"))),
+        Sample(id="5", tokens=tuple(letters("efghi"))),
+    ]
+    assert everything(Text(window=5, special=False), path, tmp_path, letters) == [
         Sample(id="0", tokens=tuple(letters("abcde"))),
         Sample(id="5", tokens=tuple(letters("fghij"))),
     ]
     anywhere = everything(Text(window=5, stride=1), path, tmp_path, letters)
-    assert [sample.id for sample in anywhere] == list("012345")
-    assert anywhere[3].tokens == tuple(letters("defgh"))
+    assert [sample.id for sample in anywhere] == list("0123456")
+    assert anywhere[3].tokens == tuple(letters("cdefg"))
     with pytest.raises(DataError, match="no such text file"):
         Text().samples(tmp_path / "none", tmp_path, letters)
     with pytest.raises(InputError, match="needs a path: --calibration text=FILE"):
         Text().samples(None, tmp_path, letters)
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [("as-is", "a\n \nb\n"), ("blank-line", "a\n\n\n\n\nb\n"), ("blank", "a\n  b\n")],
+)
+def test_rows_of_a_text_are_joined_as_the_papers_join_them(
+    rows: Rows, text: str, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "t.txt", "a\n \nb\n")
+    source = Text(window=len(text), rows=rows, special=False)
+
+    [sample] = everything(source, path, tmp_path, letters)
+
+    assert sample.tokens == tuple(letters(text))
+
+
+@pytest.mark.parametrize("kind", [Text, Documents])
+def test_a_window_is_what_the_model_reads_and_a_longer_one_is_refused(
+    kind: type[Text | Documents], tmp_path: Path
+) -> None:
+    text = "abcdefgh" * 999
+    path = save(tmp_path / "t.jsonl", json.dumps({"text": text}))
+
+    def window(source: Text | Documents, context: int) -> int:
+        return len(everything(source, path, tmp_path, Encode(by_letters, context))[0].tokens)
+
+    assert window(kind(), 128) == 128
+    assert window(kind(), 10**9) == 2048
+    assert window(kind(window=64), 128) == 64
+    with pytest.raises(
+        InputError, match=r"^window 129 is longer than the 128 tokens that the model reads$"
+    ):
+        window(kind(window=129), 128)
 
 
 @pytest.fixture
@@ -373,9 +418,9 @@ def test_documents_give_one_window_each_if_they_are_long_enough(c4: Path, tmp_pa
     ]
     for shard, number, sample in zip("000111", "036036", samples, strict=True):
         start = int(sample.id.partition("+")[2])
-        whole = f"{shard}{number}abcdefgh"
-        assert 0 <= start <= 3
-        assert sample.tokens == tuple(letters(whole[start : start + 6]))
+        whole = letters(f"{shard}{number}abcdefgh", special=True)
+        assert 0 <= start <= 4
+        assert sample.tokens == tuple(whole[start : start + 6])
     assert content(everything(source, c4, tmp_path / "other", letters)) == content(samples)
     with pytest.raises(InputError, match="needs a model with a tokenizer, or prefix_lm=true"):
         source.samples(c4, tmp_path, None)
@@ -384,11 +429,11 @@ def test_documents_give_one_window_each_if_they_are_long_enough(c4: Path, tmp_pa
 def test_only_drawn_documents_are_tokenised(c4: Path, tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def encode(text: str) -> list[int]:
+    def encode(text: str, *, special: bool) -> list[int]:
         asked.append(text)
-        return letters(text)
+        return by_letters(text, special=special)
 
-    pool = Documents(window=6).samples(c4, tmp_path / "cache", encode)
+    pool = Documents(window=6).samples(c4, tmp_path / "cache", Encode(encode))
     assert len(list(pool.draw([0, 1, 12]))) == 2
     assert asked == ["00abcdefgh", "01", "13abcdefgh"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
+from harness.plugin import Encode
 from harness_tasks.editions.mini import Mini
 from harness_tasks.editions.mini.questions import PLACES
 from harness_tasks.editions.mini.scene import COLORS, SHAPES, SIZES, TEXTURES, Draw, Scene, Thing
@@ -25,9 +26,12 @@ PINNED = "418d730297d088c9345290a352dff51e5039a30469311bd777af71cd118b47e6"
 ITEMS = {"mini_completion": 200, "mini_yes_no": 200, "mini_cloze": 200, "mini_report": 200}
 
 
-def by_words(text: str) -> list[int]:
+def word_ids(text: str, *, special: bool = False) -> list[int]:
     """A stand-in for a tokenizer: one id per word or mark."""
     return [int(hashlib.sha256(word.encode()).hexdigest()[:6], 16) for word in text.split()]
+
+
+by_words = Encode(word_ids)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """Official files are read; whatever is wrong in them is named with file, row and field."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.plugin import DataError, Example, Profile, Sample
+from harness.plugin import DataError, Encode, Example, Profile, Sample
 from harness.testing import check_task
 from harness_tasks.captioning import CocoCaption, NoCaps
 from harness_tasks.flickr30k import Flickr30k
@@ -315,24 +315,53 @@ def test_an_unlisted_class_folder_is_refused(imagenet: Path) -> None:
         ImageNet().examples(imagenet, ImageNet().profiles[0], None)
 
 
-def letters(text: str) -> list[int]:
-    return [ord(letter) for letter in text]
+BOS = 1
+
+
+def by_letters(text: str, *, special: bool = False) -> list[int]:
+    return [*[BOS] * special, *map(ord, text)]
+
+
+letters = Encode(by_letters)
+
+
+def told(tokens: Sequence[int]) -> str:
+    return "".join(map(chr, tokens))
 
 
 def test_windows_of_running_text(tmp_path: Path) -> None:
     (tmp_path / "wiki.test.raw").write_text("abcdefghij")
-    (tmp_path / "ptb.test.txt").write_text("abc")
+    (tmp_path / "ptb.test.txt").write_text("ab")
     w4 = Profile(name="w4", window=4)
 
     examples = WikiText().examples(tmp_path, w4, letters)
 
-    assert [example.sample.tokens for example in examples] == [
-        tuple(letters("abcd")),
-        tuple(letters("efgh")),
-    ]
-    assert WikiText.profiles[0].window == 2048
+    assert [told(example.sample.tokens) for example in examples] == ["\x01abc", "defg"]
+    assert (WikiText.profiles[0].name, WikiText.profiles[0].window) == ("w2048", 2048)
     with pytest.raises(DataError, match=r"ptb.test.txt: 3 tokens, not one window of 4"):
         PennTreebank().examples(tmp_path, w4, letters)
+
+
+@pytest.mark.parametrize(
+    ("task", "papers"),
+    [
+        # Rows keep their line ends, blank ones are empty; U+2028 ends no line.
+        (WikiText(), "\x01\n\n = A = \n\n\n\n\n b\u2028c \n"),
+        (PennTreebank(), "\x01 = A =  b\u2028c"),
+    ],
+)
+def test_the_papers_join_rows_and_the_raw_profile_reads_the_file(
+    task: WikiText | PennTreebank, papers: str, tmp_path: Path
+) -> None:
+    text = " \n = A = \n \n b\u2028c \n"
+    (tmp_path / task.manifest.files[0].path).write_text(text)
+
+    def read(name: str, window: int) -> str:
+        [example] = task.examples(tmp_path, Profile(name=name, window=window), letters)
+        return told(example.sample.tokens)
+
+    assert read("w9", len(papers)) == papers
+    assert read("raw-w9", len(text)) == text
 
 
 def test_questions_are_cleaned_as_lavis_does() -> None:

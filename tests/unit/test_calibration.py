@@ -62,6 +62,32 @@ def test_a_text_too_short_for_a_window_is_an_empty_source(
         draw_calibration(spec, 0, tiny_model("gpt2"), plugins, tmp_path)
 
 
+def test_windows_of_any_source_that_the_model_does_not_read_are_refused(
+    tiny_model: MakeModel, tmp_path: Path
+) -> None:
+    lengths = [64]
+
+    class Long:
+        name = "long"
+
+        def samples(self, path: object, cache: object, encode: object) -> list[Sample]:
+            return [Sample(id=f"{n}", tokens=(1,) * length) for n, length in enumerate(lengths)]
+
+    plugins = load_plugins()
+    origin = Origin(plugin="p", distribution="d", version="1")
+    plugins.calibration_sources.add(Provider(name="long", given=Long, origin=origin))
+    spec = CalibrationSpec(source="long", samples=1)
+
+    drawn = draw_calibration(spec, 0, tiny_model("gpt2"), plugins, tmp_path)
+    lengths.append(65)
+
+    assert drawn.window == 64
+    with pytest.raises(InputError, match="^window 65 is longer than the 64 tokens that the model"):
+        draw_calibration(
+            spec.model_copy(update={"samples": 2}), 0, tiny_model("gpt2"), plugins, tmp_path
+        )
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("kind", ["input_sq", "input_mean", "gram"])
 def test_activations_that_are_no_numbers_name_layer_and_batch(

@@ -3,7 +3,6 @@
 Prunable are the linear layers of the blocks; embeddings and the head are not.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -30,10 +29,10 @@ class CausalLM(Pretrained):
     @property
     def context(self) -> int:
         """Without a number in its config, as many tokens as there are."""
-        return int(getattr(self._model.config, "max_position_embeddings", sys.maxsize))
+        return self._longest
 
-    def encode(self, text: str) -> list[int]:
-        return self._ids(text, special=False)
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        return self._ids(text, special=special)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         rows = [sample.tokens or tuple(self.encode(target_text(sample))) for sample in samples]

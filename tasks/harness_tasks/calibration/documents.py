@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from harness.plugin import DataError, InputError, Sample, SamplePool
+from harness.plugin import DataError, Encode, InputError, Sample, SamplePool
 from harness_tasks.annotation_files import Row
 from harness_tasks.calibration.captioned import cut
 from harness_tasks.calibration.source_files import source_files, source_path, unpacked
@@ -32,8 +32,10 @@ class Documents:
 
     name: ClassVar[str] = "documents"
 
-    window: Annotated[int, Field(gt=1)] = 2048
-    """Tokens per window."""
+    window: Annotated[int, Field(gt=1)] | None = None
+    """Tokens per window; unless said 2048, or all that the model reads if that is less."""
+    special: bool = True
+    """Whether the tokenizer adds to each document what it adds by default, e.g. BOS."""
     prefix_lm: bool = False
     """The first 50 words cut in prompt and target, for encoder-decoders; no window then."""
     files: str = "*"
@@ -41,9 +43,7 @@ class Documents:
     seed: int = 0
     """Of windows and cuts; which documents are drawn is the run's seed."""
 
-    def samples(
-        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
-    ) -> SamplePool:
+    def samples(self, path: Path | None, cache: Path, encode: Encode | None) -> SamplePool:
         found = source_files(source_path(path, self.name), self.files, SUFFIXES)
         sample = self._cut if self.prefix_lm else self._windows(encode)
         pools = [self._pool(i, Lines.of(file, cache), sample) for i, file in enumerate(found)]
@@ -61,20 +61,19 @@ class Documents:
 
         return SamplePool(len(lines.starts), name, make)
 
-    def _windows(self, encode: Callable[[str], list[int]] | None) -> MakeSample:
+    def _windows(self, encode: Encode | None) -> MakeSample:
         if encode is None:
             raise InputError(
                 f"calibration source {self.name} needs a model with a tokenizer, or prefix_lm=true"
             )
+        size = encode.window(self.window)
 
         def window(document: str, text: str, draw: Random) -> Sample | None:
-            tokens = encode(text)
-            if len(tokens) <= self.window:
+            tokens = encode(text, special=self.special)
+            if len(tokens) <= size:
                 return None
-            start = draw.randint(0, len(tokens) - self.window - 1)
-            return Sample(
-                id=f"{document}+{start}", tokens=tuple(tokens[start : start + self.window])
-            )
+            start = draw.randint(0, len(tokens) - size - 1)
+            return Sample(id=f"{document}+{start}", tokens=tuple(tokens[start : start + size]))
 
         return window
 

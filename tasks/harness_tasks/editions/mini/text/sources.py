@@ -1,6 +1,6 @@
 """Where the text of the miniature world lies, and windows of it for calibration and training."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from harness.plugin import InputError, Sample
+from harness.plugin import Encode, InputError, Sample
 from harness_tasks.editions.mini.cache import VERSION, made_once
 
 TASKS = ("wikitext", "ptb", "lm_eval")
@@ -27,9 +27,7 @@ class MiniText:
     window: Window = 256
     """Tokens per window."""
 
-    def samples(
-        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
-    ) -> Sequence[Sample]:
+    def samples(self, path: Path | None, cache: Path, encode: Encode | None) -> Sequence[Sample]:
         from harness_tasks.editions.mini.text.folders import CALIBRATION_FILE
 
         text = text_root(cache) / "calibration" / CALIBRATION_FILE
@@ -45,20 +43,17 @@ class MiniTextTrain:
     window: Window = 256
     """Tokens per window."""
 
-    def samples(
-        self, path: Path | None, cache: Path, encode: Callable[[str], list[int]] | None
-    ) -> Sequence[Sample]:
+    def samples(self, path: Path | None, cache: Path, encode: Encode | None) -> Sequence[Sample]:
         from harness_tasks.editions.mini.text.folders import TRAIN_FILE
 
         text = text_train_root(cache) / "train" / TRAIN_FILE
         return _windows(self.name, text, self.window, encode)
 
 
-def _windows(
-    source: str, path: Path, window: int, encode: Callable[[str], list[int]] | None
-) -> list[Sample]:
+def _windows(source: str, path: Path, window: int, encode: Encode | None) -> list[Sample]:
     if encode is None:
         raise InputError(f"source {source} needs a model with a tokenizer")
+    encode.window(window)
     tokens = encode(path.read_text(encoding="utf-8"))
     return [
         Sample(id=f"{start}", tokens=tuple(tokens[start : start + window]))
