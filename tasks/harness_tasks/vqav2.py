@@ -23,8 +23,13 @@ class VQAv2(OpenQuestions):
         *lavis.short_answers("official"),
         lavis.RANKED_ANSWERS,
         *(
-            Profile(name=name, prompt=lmms_eval.QUESTION_PROMPT, generation=lmms_eval.SHORT_ANSWER)
-            for name in ("lmms-eval", "vlmevalkit")
+            Profile(
+                name=name,
+                version=version,
+                prompt=lmms_eval.QUESTION_PROMPT,
+                generation=lmms_eval.SHORT_ANSWER,
+            )
+            for name, version in (("lmms-eval", 1), ("vlmevalkit", 2))
         ),
     )
     rules: ClassVar[Mapping[str, Rule]] = {

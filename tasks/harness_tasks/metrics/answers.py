@@ -2,7 +2,8 @@
 
 References: GT-Vision-Lab/VQA, vqaEval.py (the origin of all of them); salesforce/LAVIS,
 lavis/common/vqa_tools/vqa_eval.py; lmms-eval 0.7.3, _task_utils/vqa_eval_metric.py; VLMEvalKit,
-vlmeval/dataset/utils/vqa_eval.py. Their word tables are the same; a rule is a choice of steps.
+vlmeval/dataset/utils/vqa_eval.py and vlmeval/smp/misc.py. Their word tables are the same; a rule
+is a choice of steps.
 """
 
 import re
@@ -40,6 +41,8 @@ CONTRACTIONS = {
 _THOUSANDS = re.compile(r"\d,\d")
 _THOUSANDS_OR_COMMAS = re.compile(r"\d,+\d")
 _PERIOD = re.compile(r"\.(?!\d)")
+#: The tools mean to keep a period behind a digit, too; only VLMEvalKit's pattern does.
+_LONE_PERIOD = re.compile(r"(?<!\d)\.(?!\d)")
 #: The tools pass a regex flag where ``re.sub`` takes its count: at most 32 full stops go.
 _MOST_PERIODS = 32
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -57,19 +60,26 @@ def one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\t", " ").strip()
 
 
-def spaced_punctuation(text: str, thousands: re.Pattern[str] = _THOUSANDS) -> str:
+def spaced_punctuation(
+    text: str, thousands: re.Pattern[str] = _THOUSANDS, period: re.Pattern[str] = _PERIOD
+) -> str:
     """Drop a mark that touches a space (or every mark beside a thousands comma), else space it."""
     drop_all = thousands.search(text) is not None
     cleaned = text
     for mark in PUNCTUATION:
         touches = f"{mark} " in text or f" {mark}" in text
         cleaned = cleaned.replace(mark, "" if drop_all or touches else " ")
-    return _PERIOD.sub("", cleaned, count=_MOST_PERIODS)
+    return period.sub("", cleaned, count=_MOST_PERIODS)
 
 
 def spaced_punctuation_lmms(text: str) -> str:
     """The same, but several commas between two digits count as a thousands comma, too."""
     return spaced_punctuation(text, _THOUSANDS_OR_COMMAS)
+
+
+def spaced_punctuation_vlmevalkit(text: str) -> str:
+    """The same, but a period behind a digit stays: ``2.`` is not ``2``."""
+    return spaced_punctuation(text, period=_LONE_PERIOD)
 
 
 def words(text: str) -> str:

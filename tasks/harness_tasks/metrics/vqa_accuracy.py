@@ -15,6 +15,7 @@ from harness_tasks.metrics.answers import (
     one_line,
     spaced_punctuation,
     spaced_punctuation_lmms,
+    spaced_punctuation_vlmevalkit,
     split_possessive,
     words,
 )
@@ -35,6 +36,7 @@ class Normalised:
 _VQA = (spaced_punctuation, words)
 _LMMS = (one_line, spaced_punctuation_lmms, words)
 _LMMS_OKVQA = (split_possessive, *_LMMS)
+_VLMEVALKIT = (one_line, spaced_punctuation_vlmevalkit, words)
 
 #: By rule; sources stand in `harness_tasks.metrics.answers`.
 NORMALISED: Mapping[Rule, Normalised] = {
@@ -51,7 +53,7 @@ NORMALISED: Mapping[Rule, Normalised] = {
     ),
     "lmms-eval": Normalised(prediction=_LMMS, answers=_LMMS),
     "lmms-eval-okvqa": Normalised(prediction=_LMMS_OKVQA, answers=_LMMS_OKVQA),
-    "vlmevalkit": Normalised(prediction=(one_line, *_VQA), answers=(one_line, *_VQA)),
+    "vlmevalkit": Normalised(prediction=_VLMEVALKIT, answers=_VLMEVALKIT),
 }
 
 
