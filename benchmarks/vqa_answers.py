@@ -17,9 +17,10 @@ COUNT = 2000
 WORDS = (
     "a an the A The none None zero one Two three ten 2 3 10 0 1,000 1,,000 2. 3.5 .5 2.0 5'8 "
     "50% $4 12:30 1/2 yes no Yes red blue dog dogs t-shirt tshirt T.V. TV u.s. cant can't dont "
-    "don't wont couldntve couldnt've somebody'd somebodys whats what's its it's Im I'm Ive lets let's "
-    "oclock o'clock y'all yall'dve 'twas twas 'ow's'at ow's'at aint mr. St. dog's cat's right/left "
-    'black&white blue-green (red) [red] "red" red; red: red@home 3-2 7up C# no.1 café naïve 犬 ½'
+    "don't wont couldntve couldnt've somebody'd somebodys whats what's its it's Im I'm Ive lets "
+    "let's oclock o'clock y'all yall'dve 'twas twas 'ow's'at ow's'at aint mr. St. dog's cat's "
+    'right/left black&white blue-green (red) [red] "red" red; red: red@home 3-2 7up C# no.1 '
+    "café naïve 犬 ½"
 ).split()
 MARKS = (".", ",", "?", "!", ";", ":", "/", "-", "'", '"', "...", "?!", ")", "(", "`", "_", "=", "")
 BETWEEN = (*"    \t\n,-/.", *("  ", ", ", ",", " , ", ". ", " . ", " (", ") "))

@@ -65,7 +65,17 @@ class InputStatistics:
         self._sums[name] = self._sums[name] + addend if name in self._sums else addend
 
     def finish(self, samples: int) -> Statistics:
-        """The statistics of all that was added, from so many calibration samples."""
+        """The statistics of all that was added, from so many calibration samples.
+
+        Raises:
+            RunError: Nothing was added: no forward pass runs the layer, or it reads padding alone.
+        """
+        if not self.tokens:
+            raise RunError(
+                f"layer {self.layer.name} reads no token of the calibration data, so it has no "
+                f"statistics; prune it by a method that needs no data, or let the model's family "
+                f"say that it is not prunable"
+            )
         values: dict[Statistic, Tensor] = {}
         if "input_sq" in self.kinds:
             values["input_sq"] = self._sums["sq"]

@@ -14,6 +14,9 @@ from harness.plugin import Batch, Sample, Tower, read_shown
 from harness_plugins.images import blank, naming_image, prepare, sizes_at
 from harness_plugins.pretrained import identity_files, pad, save_folder
 
+#: Where configs say how many tokens a text may have.
+LENGTHS = ("max_position_embeddings", "max_target_positions")
+
 
 class Pretrained:
     """A live model with the tokenizer and the image processor of its folder, where it has them.
@@ -45,7 +48,8 @@ class Pretrained:
     def _longest(self) -> int:
         """Most tokens of a text; without a number in the config, as many as there are."""
         config = self._model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", sys.maxsize))
+        found = (getattr(config, name, None) for name in LENGTHS)
+        return next((int(length) for length in found if length and length > 0), sys.maxsize)
 
     def tokens_read(self, text: int, image: tuple[int, int]) -> Mapping[str, int]:
         """The text in every tower, unless a family knows better."""

@@ -1,6 +1,8 @@
 """Causal language models: Llama and its like, GPT-2, OPT, GPT-NeoX, by transformers' AutoModel.
 
-Prunable are the linear layers of the blocks; embeddings and the head are not.
+Prunable are the linear layers of the blocks; embeddings and the head are not. Nor is the
+cross-attention of a decoder that was taken from its encoder (BART, Marian, Whisper …), which never
+runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,9 @@ from harness_plugins.language import BLOCKS, language_towers
 from harness_plugins.loaded import Pretrained
 from harness_plugins.pretrained import load_tokenizer, load_transformer, target_text
 
+#: What transformers' decoders call the attention to an encoder.
+CROSS_ATTENTION = frozenset({"encoder_attn", "crossattention", "cross_attn"})
+
 
 class CausalLM(Pretrained):
     """A loaded language model; its calibration loss is the next-token cross-entropy."""
@@ -25,6 +30,9 @@ class CausalLM(Pretrained):
         super().__init__(module, tokenizer=tokenizer)
         self.tokenizer = tokenizer
         self.towers = language_towers(module, places=self.places)
+
+    def prunable(self, name: str) -> bool:
+        return CROSS_ATTENTION.isdisjoint(name.split("."))
 
     @property
     def context(self) -> int:
