@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.plugin import InputError
-from harness_tasks.metrics.ptb import tokenize
 
 CIDER_D = "CIDEr-D"
 CORENLP = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
@@ -41,6 +40,8 @@ def score_captions(
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
+
+    from harness_tasks.metrics.ptb import tokenize  # its patterns take half a second
 
     made: Texts = {i: [tokenize(text)] for i, text in enumerate(predictions)}
     wanted: Texts = {i: [tokenize(text) for text in texts] for i, texts in enumerate(references)}
