@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+from ptb_texts import java_tokens
 
 from harness_tasks.metrics.ptb import tokenize
 
@@ -54,8 +54,7 @@ def main() -> None:
     missed = []
     for path in map(Path, sys.argv[1:]):
         lines = read_lines(path)
-        given = PTBTokenizer().tokenize({i: [{"caption": line}] for i, line in enumerate(lines)})
-        pairs = [(tokenize(line), given[i][0]) for i, line in enumerate(lines)]
+        pairs = list(zip(map(tokenize, lines), java_tokens(lines), strict=True))
         wrong = [(ours, java) for ours, java in pairs if ours != java]
         equal = len(lines) - len(wrong)
         print(f"| {path.name} | {len(lines)} | {equal} | {equal / len(lines):.3%} |")

@@ -31,15 +31,16 @@ blip() {
 }
 
 stories() {
-    harness run --model "$MODELS/stories260k" "${pruners[@]}" --tasks wikitext/w256,ptb/w256 --limit 200 \
+    harness run --model "$MODELS/stories260k" "${pruners[@]}" --limit 200 \
+        --tasks wikitext/raw-w256,ptb/raw-w256 \
         --data "wikitext=$DATA/text/wikitext-2,ptb=$DATA/text/ptb" --results "$OUT/stories" \
-        --calibration "text=$DATA/text/wikitext-2/wiki.valid.tokens window=256"
+        --calibration "text=$DATA/text/wikitext-2/wiki.valid.tokens window=256 special=false"
 }
 
 smollm2() {
-    harness run --model "$SMOLLM2" "${pruners[@]}" --tasks wikitext/w512 --limit 12 \
+    harness run --model "$SMOLLM2" "${pruners[@]}" --tasks wikitext/raw-w512 --limit 12 \
         --data "wikitext=$DATA/text/wikitext-2" --results "$OUT/smollm2" --batch-size 4 \
-        --calibration "text=$DATA/text/wikitext-2/wiki.valid.tokens window=128"
+        --calibration "text=$DATA/text/wikitext-2/wiki.valid.tokens window=128 special=false"
 }
 
 for run in "${@:-vit blip stories smollm2}"; do

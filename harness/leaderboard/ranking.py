@@ -179,8 +179,13 @@ def _make_row(
 
 
 def _remarks(made: Iterable[PruneRecord]) -> tuple[str, ...]:
-    said = (record.asked.unused_budget for record in made)
+    said = (remark for record in made for remark in (record.asked.unused_budget, _window(record)))
     return tuple(dict.fromkeys(remark for remark in said if remark))
+
+
+def _window(record: PruneRecord) -> str:
+    window = record.got.window
+    return "" if window is None else f"calibrated on windows of {window} tokens"
 
 
 def _reasons(failures: Sequence[FailureRecord]) -> dict[str, str]:

@@ -138,6 +138,19 @@ def test_controls_come_first_and_rows_by_what_they_keep() -> None:
     assert board.rows[3].prune_seconds == 3.0
 
 
+def test_the_window_that_a_row_was_calibrated_on_stands_under_the_board() -> None:
+    record = prune_record("wanda")
+    got = record.got.model_copy(update={"window": 128})
+    windowed = record.model_copy(update={"got": got})
+
+    def page(pruned: PruneRecord) -> str:
+        [board] = make_boards([pruned], [eval_record("wanda", 80, pruned=pruned)], [])
+        return to_markdown(board)
+
+    assert "\n- wanda 0.5: calibrated on windows of 128 tokens\n" in page(windowed)
+    assert "calibrated on windows" not in page(record)
+
+
 def test_lower_is_better_for_perplexity() -> None:
     a, b = prune_record("a"), prune_record("b")
     evals = [
