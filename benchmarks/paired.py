@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.items import Items
 from harness.leaderboard import items_of
 from harness.record import EvalRecord
-from harness.statistics import Items, paired_interval
+from harness.statistics import paired_interval
 from harness.store import Store
 
 Rows = dict[tuple[str, str, float], dict[str, list[EvalRecord]]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from harness.asked import Held, hash_of
 from harness.calibration import CalibrationSet, draw_calibration
 from harness.checkpoint import Manifest, load_saved, refuse_needless_dense
 from harness.cost import Cost, circumstances
@@ -17,7 +18,7 @@ from harness.model import Model, load_model
 from harness.plugin import StageInfo
 from harness.plugin.events import Stage
 from harness.plugin.manager import Plugins
-from harness.record import Circumstances, Held, hash_of
+from harness.record import Circumstances
 from harness.scoring import ScoreSet
 from harness.session import Progress
 from harness.spec import RunSpec, TaskSpec

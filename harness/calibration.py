@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from harness.asked import CalibrationIdentity
 from harness.composition import instantiate
 from harness.contract import blamed, check_drawn, check_pool
 from harness.errors import InputError
@@ -17,7 +18,6 @@ from harness.model import Model
 from harness.plugin import Batch, CalibrationSource, Sample, SamplePool
 from harness.plugin.manager import Plugins
 from harness.plugin.text import encode_of
-from harness.record import CalibrationIdentity
 from harness.spec import CalibrationSpec, RunSpec, SourceSpec
 from harness.subsets import subset_indices
 

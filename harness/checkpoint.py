@@ -18,6 +18,7 @@ from typing import Literal
 from pydantic import field_validator
 from safetensors.torch import save_file
 
+from harness.asked import hash_of
 from harness.atomic import new_folder, write_atomically
 from harness.budget import make_target
 from harness.digests import file_digest, tensor_digests
@@ -30,7 +31,7 @@ from harness.permutation import AS_THEY_LIE, Permutations
 from harness.plugin import Pattern
 from harness.plugin.manager import Plugins
 from harness.plugin.shapes import write_shapes
-from harness.record import PruneRecord, hash_of
+from harness.record import PruneRecord
 from harness.semi_structured import WEIGHTS as PACKED
 from harness.spec import ModelSpec
 from harness.store import encode, read_record

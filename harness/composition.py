@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.asked import AskedKind, PartIdentity
 from harness.contract import blamed
 from harness.errors import InputError, UnknownNameError
 from harness.identity import identify_part
@@ -27,7 +28,6 @@ from harness.plugin import (
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
 from harness.plugin.tags import Tags
-from harness.record import AskedKind, PartIdentity
 from harness.spec import PrunerSpec, Setting
 from harness.wording import explain, field_names
 

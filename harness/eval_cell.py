@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from harness.asked import EvalAsked, key_of
 from harness.bench import Bench, short_key
 from harness.calibration import INPUT_DIGITS
 from harness.cost import REPORTED
@@ -14,7 +15,7 @@ from harness.grid import Variant
 from harness.identity import identify_beside
 from harness.masks import live_sparsity
 from harness.prune_cell import PruneCell
-from harness.record import EvalAsked, EvalGot, EvalRecord, PruneRecord, key_of
+from harness.record import EvalGot, EvalRecord, PruneRecord
 from harness.statistics import score_interval
 from harness.store import log_digest
 from harness.structure import shrunken

@@ -17,11 +17,11 @@ from harness.asking import BatchedAsker
 from harness.composition import title_of
 from harness.contract import blamed, check_outputs, check_verdict
 from harness.errors import RunError
+from harness.items import Items, make_items
 from harness.model import Model
 from harness.plugin import Example, Profile, Resizes, Sample, Scores
 from harness.resume import ResumeLog
 from harness.session import Progress
-from harness.statistics import Items, make_items
 from harness.tasks import OpenTask
 
 Shown = tuple[Path | None, Path | None]

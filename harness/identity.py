@@ -23,11 +23,11 @@ from functools import cache
 from typing import Any
 
 from harness import __version__
+from harness.asked import PartIdentity, PartKind, hash_of
 from harness.errors import InputError
 from harness.plugin import Fingerprinted
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider, Registry
-from harness.record import PartIdentity, PartKind, hash_of
 from harness.sources import Code, Sources
 
 #: The harness's rooms: these, all that they import, and all that plugins may import.

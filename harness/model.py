@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.asked import hash_of
 from harness.contract import blamed, check_loaded
 from harness.errors import CheckpointError, InputError
 from harness.plugin import (
@@ -26,7 +27,6 @@ from harness.plugin import (
 )
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
-from harness.record import hash_of
 from harness.spec import ModelSpec
 from harness.versions import own_distribution
 

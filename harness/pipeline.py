@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.asked import hash_of
 from harness.atomic import refuse_filled
 from harness.bench import Announcer, Bench, open_bench
 from harness.calibration import check_sources
@@ -26,7 +27,7 @@ from harness.plugin import RunInfo
 from harness.plugin.faults import one_line, whole
 from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
-from harness.record import FailureRecord, PruneRecord, hash_of
+from harness.record import FailureRecord, PruneRecord
 from harness.spec import RunSpec
 from harness.tasks import OpenTask, check_names, open_tasks
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from harness.asked import PruneAsked, key_of
 from harness.atomic import write_atomically
 from harness.bench import Bench, RunningStage, short_key
 from harness.budget import Budget, allocate, describe
@@ -22,7 +23,7 @@ from harness.patch import apply_patch, open_patch, write_patch
 from harness.permutation import Permutations
 from harness.plugin import AllocatorTags, Shrinks, Target, Training
 from harness.pruning import Fine, Pruned, prune
-from harness.record import PruneAsked, PruneGot, PruneRecord, key_of
+from harness.record import PruneGot, PruneRecord
 from harness.scoring import ScoreSet, score
 from harness.sparsity import SparsityReport
 from harness.training import TrainingSession, fine_tune, training_session

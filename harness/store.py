@@ -23,9 +23,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from harness.asked import canonical
 from harness.atomic import create, write_atomically
 from harness.errors import DataError
-from harness.record import EvalRecord, FailureRecord, PruneRecord, canonical
+from harness.record import EvalRecord, FailureRecord, PruneRecord
 from harness.wording import explain
 
 KEY_LENGTH = 12

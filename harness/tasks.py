@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.asked import DataIdentity, PartIdentity, ProfileIdentity
 from harness.contract import blamed
 from harness.data.folders import locate, miscounts
 from harness.data.images import missing_images
@@ -33,7 +34,6 @@ from harness.plugin.manager import Plugins
 from harness.plugin.needs import capability, lacks
 from harness.plugin.registry import Provider
 from harness.plugin.text import encode_of
-from harness.record import DataIdentity, PartIdentity, ProfileIdentity
 from harness.spec import DataSpec, TaskSpec
 from harness.subsets import ids_digest, subset_indices
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.asked import TrainIdentity
 from harness.calibration import INPUT_DIGITS, read_source
 from harness.contract import blamed, check_drawn
 from harness.errors import InputError, RunError
@@ -24,7 +25,6 @@ from harness.masks import Masks
 from harness.model import Model, out_in
 from harness.plugin import Batch, Sample, Training, UnitGroup
 from harness.plugin.manager import Plugins
-from harness.record import TrainIdentity
 from harness.session import Progress, state_restored
 from harness.spec import SourceSpec
 from harness.structure import Structure, structure_of

@@ -4,6 +4,7 @@ A board holds one model on one edition. Rows are ranked within a sparsity, by wh
 dense score on the tasks that all of them have. Subsets and limits have boards of their own.
 """
 
+from harness.asked import hash_of
 from harness.leaderboard.board import Board, Column, Row, Score
 from harness.leaderboard.cells import score_parts
 from harness.leaderboard.comparing import Comparison, compare_all, items_of
@@ -11,7 +12,6 @@ from harness.leaderboard.csv_file import to_csv
 from harness.leaderboard.details import make_details
 from harness.leaderboard.markdown import to_markdown
 from harness.leaderboard.ranking import make_boards
-from harness.record import hash_of
 from harness.store import Store
 
 __all__ = [

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.asked import key_of
 from harness.errors import DataError
-from harness.record import EvalRecord, key_of
-from harness.statistics import Items, make_items, paired_interval, paired_p
+from harness.items import Items, make_items
+from harness.record import EvalRecord
+from harness.statistics import paired_interval, paired_p
 from harness.store import Store
 
 #: An item counts as right from this score on (VQA accuracy is graded).

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from harness.asked import DataIdentity, EvalAsked, ProfileIdentity, PruneAsked, hash_of
 from harness.leaderboard.board import Column, column_name
-from harness.record import (
-    DataIdentity,
-    EvalAsked,
-    EvalRecord,
-    FailureRecord,
-    ProfileIdentity,
-    PruneAsked,
-    PruneRecord,
-    hash_of,
-)
+from harness.record import EvalRecord, FailureRecord, PruneRecord
 
 
 class BoardKey(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
+from harness.asked import EvalAsked, PruneAsked
 from harness.leaderboard.board import CONTROLS, Board, Column, Row, Score
 from harness.leaderboard.comparing import Comparison
 from harness.leaderboard.placing import (
@@ -19,7 +20,7 @@ from harness.leaderboard.placing import (
     open_failures,
     row_of,
 )
-from harness.record import EvalAsked, EvalRecord, FailureRecord, PruneAsked, PruneRecord
+from harness.record import EvalRecord, FailureRecord, PruneRecord
 from harness.statistics import benjamini_hochberg, holm
 
 Pruned = Mapping[str, PruneRecord]

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from harness.asked import EVEN
 from harness.errors import PartError
-from harness.record import EVEN
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn

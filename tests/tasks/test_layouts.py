@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from harness.asked import DataIdentity
 from harness.errors import DataError
 from harness.plugin import Layout, Manifest, OfficialFile, Profile
 from harness.plugin.manager import Plugins
-from harness.record import DataIdentity
 from harness.spec import DataSpec, TaskSpec
 from harness.tasks import OpenTask, open_task
 from harness_tasks.captioning import CocoCaption

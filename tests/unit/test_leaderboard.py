@@ -6,25 +6,20 @@ from typing import Any
 
 import pytest
 
-from harness.cli.render import board_json
-from harness.leaderboard import Comparison, make_boards, to_csv, to_markdown
-from harness.leaderboard.sweeps import make_sweeps
-from harness.record import (
+from harness.asked import (
     CalibrationIdentity,
-    Circumstances,
     DataIdentity,
     EvalAsked,
-    EvalGot,
-    EvalRecord,
-    FailureRecord,
     Held,
     PartIdentity,
     ProfileIdentity,
     PruneAsked,
-    PruneGot,
-    PruneRecord,
     TrainIdentity,
 )
+from harness.cli.render import board_json
+from harness.leaderboard import Comparison, make_boards, to_csv, to_markdown
+from harness.leaderboard.sweeps import make_sweeps
+from harness.record import Circumstances, EvalGot, EvalRecord, FailureRecord, PruneGot, PruneRecord
 from harness.sparsity import GroupSparsity, SparsityReport
 
 HELD = Held(device="cpu", dtype="float32", attention="sdpa")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.record import EvalAsked, PartIdentity, PruneAsked, hash_of, key_of
+from harness.asked import EvalAsked, PartIdentity, PruneAsked, hash_of, key_of
 
 MODEL = {"weights": "w", "config": "c"}
 HELD = {"device": "cpu", "dtype": "float32", "attention": "sdpa"}

@@ -9,11 +9,11 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.items import make_items
 from harness.statistics import (
     benjamini_hochberg,
     clustered_error,
     holm,
-    make_items,
     mcnemar_exact,
     paired_interval,
     paired_p,

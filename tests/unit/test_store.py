@@ -6,18 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.asked import DataIdentity, EvalAsked, Held, PartIdentity, ProfileIdentity
 from harness.errors import DataError
-from harness.record import (
-    Circumstances,
-    DataIdentity,
-    EvalAsked,
-    EvalGot,
-    EvalRecord,
-    FailureRecord,
-    Held,
-    PartIdentity,
-    ProfileIdentity,
-)
+from harness.record import Circumstances, EvalGot, EvalRecord, FailureRecord
 from harness.resume import ResumeLog
 from harness.store import Store, log_digest, read_record, slug
 
