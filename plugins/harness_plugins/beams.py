@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import T5ForConditionalGeneration
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from harness.plugin import Tower
@@ -74,5 +73,7 @@ def beams_together(towers: Sequence[Tower], beams: int) -> Iterator[dict[str, An
 
 def _cache_argument() -> str:
     """What T5 calls its keys and values: ``cache`` from transformers 5.24 on."""
+    from transformers import T5ForConditionalGeneration
+
     names = inspect.signature(T5ForConditionalGeneration.forward).parameters
     return "cache" if "cache" in names else "past_key_values"
