@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.calibration import CalibrationSet, draw_calibration
 from harness.checkpoint import Manifest, load_saved, refuse_needless_dense
+from harness.circumstances import Circumstances
 from harness.cost import Cost, circumstances
 from harness.dense import DenseWeights
 from harness.grid import Variant
@@ -17,7 +18,7 @@ from harness.model import Model, load_model
 from harness.plugin import StageInfo
 from harness.plugin.events import Stage
 from harness.plugin.manager import Plugins
-from harness.record import Circumstances, Held, hash_of
+from harness.record import Held, hash_of
 from harness.scoring import ScoreSet
 from harness.session import Progress
 from harness.spec import RunSpec, TaskSpec

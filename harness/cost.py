@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from harness.record import Circumstances, Commit
+from harness.circumstances import Circumstances, Commit
 from harness.spec import RunSpec
 from harness.versions import library_versions
 from harness.warned import warned

@@ -35,7 +35,7 @@ ROOMS = ("harness.prune_cell", "harness.eval_cell", "harness.dense", "harness.pl
 #: But for these, which decide no number: they ask, hold, tell and file, and what passes through
 #: them is compared with digests or stands in `asked` itself. A new room computes unless said here.
 BOOKKEEPING = (
-    *("harness.bench", "harness.spec", "harness.record"),
+    *("harness.bench", "harness.spec", "harness.record", "harness.circumstances"),
     *("harness.identity", "harness.sources", "harness.imports"),
     *("harness.atomic", "harness.store", "harness.checkpoint", "harness.digests"),
     "harness.semi_structured",

@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from harness.entry import Entry
+from harness.circumstances import Circumstances
+from harness.entry import Entry, Grown
 from harness.sparsity import SparsityReport
 
 SCHEMA_VERSION = 1
@@ -31,19 +32,6 @@ Options = Mapping[str, bool | int | float | str | None]
 
 AskedKind = Literal["score", "budget", "local", "search", "task"]
 PartKind = Literal[AskedKind, "machine", "family", "calibration", "train", "backend"]
-
-
-class Grown(Entry):
-    """Base of what got a field later: left out where it is empty, so that older keys stay."""
-
-    later: ClassVar[str]
-
-    @model_serializer(mode="wrap")
-    def _as_filed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content: dict[str, Any] = serialize(self)
-        if not getattr(self, self.later):
-            content.pop(self.later, None)
-        return content
 
 
 class PartIdentity(Grown):
@@ -148,39 +136,6 @@ class PruneGot(Grown):
     """Whether n:m holds over inputs in another order than the model's."""
     notes: Mapping[str, Mapping[str, float]] = {}
     """Layer -> what its pruner noted."""
-
-
-class Commit(Entry):
-    """State of the working copy that the harness ran from; results do not make it dirty."""
-
-    hash: str
-    dirty: bool
-
-
-class Circumstances(Entry):
-    """All that may differ between two runs of the same spec."""
-
-    seconds: Mapping[str, float] = {}
-    """Stage -> wall time."""
-    peak_memory_bytes: int | None = None
-    """Of the device where there is one, else of the process; None = not measurable here."""
-    batch_sizes: Mapping[int, int] = {}
-    """Batch size -> outputs made at it; more than one after a run that was resumed at another."""
-    finished: str = ""
-    host: str = ""
-    hardware: str = ""
-    threads: int = 0
-    versions: Mapping[str, str] = {}
-    argv: tuple[str, ...] = ()
-    model_path: str = ""
-    data_path: str = ""
-    commit: Commit | None = None
-    warnings: tuple[str, ...] = ()
-    """What libraries warned of before, which the command line did not show."""
-    traceback: str = ""
-    """Of a cell that failed."""
-    spec: Mapping[str, Any] = {}
-    """What was asked for this cell alone, with paths: ``harness run --from`` replays it."""
 
 
 class PruneRecord(Entry):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.circumstances import Commit
 from harness.cost import commit_of
-from harness.record import Commit
 
 
 def git(folder: Path, *arguments: str) -> str:

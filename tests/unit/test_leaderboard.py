@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from harness.circumstances import Circumstances
 from harness.cli.render import board_json
 from harness.leaderboard import Comparison, make_boards, to_csv, to_markdown
 from harness.leaderboard.sweeps import make_sweeps
 from harness.record import (
     CalibrationIdentity,
-    Circumstances,
     DataIdentity,
     EvalAsked,
     EvalGot,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.circumstances import Circumstances
 from harness.errors import DataError
 from harness.record import (
-    Circumstances,
     DataIdentity,
     EvalAsked,
     EvalGot,
