@@ -15,8 +15,6 @@ from typing import Any, ClassVar, Literal
 from pydantic import (
     BaseModel,
     Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
 
