@@ -43,7 +43,7 @@ BOOKKEEPING = (
     *("harness.entry", "harness.wording", "harness.warned", "harness.dependencies"),
     *("harness.plugin.faults", "harness.plugin.giving", "harness.plugin.installed"),
     *("harness.plugin.manager", "harness.plugin.registry", "harness.plugin.hookspecs"),
-    *("harness.plugin.events", "harness.plugin.manifest"),
+    *("harness.plugin.events", "harness.plugin.manifest", "harness.plugin.prerequisites"),
 )
 #: Libraries that check, carry and fetch: what they hand on is counted by itself.
 CARRIERS = frozenset({"huggingface_hub", "pluggy", "pydantic", "safetensors", "tqdm"})

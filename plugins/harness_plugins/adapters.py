@@ -33,13 +33,20 @@ def find_adapter(folder: str) -> Path | None:
         if needed not in found:
             also = f"; {PICKLE} is a pickle, which is never opened here" if PICKLE in found else ""
             raise CheckpointError(f"{folder}: holds {', '.join(found)} without {needed}{also}")
-    if find_spec("peft") is None:
-        raise CheckpointError(
-            f"{folder}: {CONFIG} says that an adapter belongs to its weights; have it merged by "
-            f"pip install 'pruning-harness[adapters]', or merge it once: "
-            f"PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(...)"
-        )
+    if why := why_not_merged():
+        raise CheckpointError(f"{folder}: {why}")
     return found[CONFIG].parent
+
+
+def why_not_merged() -> str:
+    """Why adapters cannot be merged here; empty if they can."""
+    if find_spec("peft") is not None:
+        return ""
+    return (
+        f"{CONFIG} says that an adapter belongs to its weights; have it merged by "
+        f"pip install 'pruning-harness[adapters]', or merge it once: "
+        f"PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(...)"
+    )
 
 
 def merge_adapter(model: Any, adapter: Path) -> Any:

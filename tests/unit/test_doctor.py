@@ -74,11 +74,13 @@ def test_what_is_optional_may_be_missing(
 ) -> None:
     monkeypatch.setattr("harness_tasks.okvqa.find_spec", lambda _: None)
     monkeypatch.setattr("harness_tasks.metrics.captions.shutil.which", lambda _: None)
+    monkeypatch.setattr("harness_plugins.adapters.find_spec", lambda _: None)
 
     found = checkup(capfd, code=0)
 
     lacks = {row["what"]: str(row["why"]) for row in found["lacks"]}
     assert "spacy" in lacks["task okvqa: profile lavis"]
+    assert "[adapters]" in lacks["model family causal-lm: folders with adapters"]
     assert "Java" in lacks["task coco-caption, nocaps: METEOR"]
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.plugin import Batch, InputError, ModelFamily, ModelSpec, Sample, hookimpl
+from harness_plugins.adapters import why_not_merged
 from harness_plugins.language import BLOCKS, language_towers
 from harness_plugins.loaded import Pretrained
 from harness_plugins.pretrained import load_tokenizer, load_transformer, target_text
@@ -75,6 +76,10 @@ class CausalLMFamily:
     """Any ``…ForCausalLM`` or ``…LMHeadModel`` with its blocks in a known place."""
 
     name: ClassVar[str] = "causal-lm"
+
+    @classmethod
+    def missing(cls) -> Mapping[str, str]:
+        return {"folders with adapters": why} if (why := why_not_merged()) else {}
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         names = config.get("architectures") or ()
