@@ -139,8 +139,7 @@ def test_the_window_that_a_row_was_calibrated_on_stands_under_the_board() -> Non
     windowed = record.model_copy(update={"got": got})
 
     def page(pruned: PruneRecord) -> str:
-        [board] = make_boards([pruned], [eval_record("wanda", 80, pruned=pruned)], [])
-        return to_markdown(board)
+        return to_markdown(one_board([pruned], [eval_record("wanda", 80, pruned=pruned)]))
 
     assert "\n- wanda 0.5: calibrated on windows of 128 tokens\n" in page(windowed)
     assert "calibrated on windows" not in page(record)
