@@ -128,7 +128,7 @@ def _told(found: Dependency) -> str:
 
 def _dependencies(found: Checkup) -> Iterable[Sequence[str]]:
     for i in found.dependencies:
-        extra = f" \\[{i.extra}]" if i.extra else ""
+        extra = f" [{i.extra}]" if i.extra else ""
         yield (
             f"{i.name}{extra}",
             i.installed or "not installed",
@@ -149,11 +149,12 @@ def _size(count: int | None) -> str:
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], whole: int = 0) -> Table:
     """A table whose first `whole` columns are never wrapped, and no word is cut."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table()
     for place, head in enumerate(heads):
         table.add_column(head, no_wrap=place < whole, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table

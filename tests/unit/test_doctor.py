@@ -156,6 +156,7 @@ def test_no_name_is_cut_at_eighty_columns(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("harness_plugins.adapters.find_spec", lambda _: None)
     monkeypatch.setattr("harness_tasks.okvqa.find_spec", lambda _: None)
 
     assert run_command(["doctor"]) == 0
@@ -165,4 +166,6 @@ def test_no_name_is_cut_at_eighty_columns(
     assert tables
     assert max(map(len, tables)) <= 80
     assert not any("…" in line for line in tables)
+    assert any("pycocoevalcap [coco]" in line for line in lines)
+    assert any("pruning-harness[adapters]" in line for line in lines)
     assert lines[-1] == "nothing is broken"
