@@ -39,7 +39,7 @@ def test_it_is_listed_run_and_ranked(harness: Run, stranger: Path, tmp_path: Pat
     assert rows["stranger"]["origin"] == "harness-stranger 0.3"
     assert rows["stranger"]["achieved"] == 0.5
     composed = rows["score=spread budget=capped-proportional local=wanda"]
-    assert composed["origin"] == "harness 0.1.0, harness-stranger 0.3"
+    assert composed["origin"] == "harness-stranger 0.3, pruning-harness 0.1.0"
     markdown = (tmp_path / "results" / "leaderboards" / f"{board['name']}.md").read_text()
     assert "harness-stranger 0.3" in markdown
 
