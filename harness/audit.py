@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bench import Announcer, Bench, open_bench
-from harness.checkpoint import read_manifest
 from harness.evaluation import Evaluation, evaluate
+from harness.folder_manifest import read_manifest
 from harness.plugin.manager import Plugins
 from harness.spec import RunSpec
 from harness.tasks import OpenTask, check_names, open_task

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from harness.asked import Held, hash_of
 from harness.calibration import CalibrationSet, draw_calibration
-from harness.checkpoint import Manifest, load_saved, refuse_needless_dense
+from harness.checkpoint import load_saved, refuse_needless_dense
 from harness.cost import Cost, circumstances
 from harness.dense import DenseWeights
+from harness.folder_manifest import Manifest
 from harness.grid import Variant
 from harness.model import Model, load_model
 from harness.plugin import StageInfo

@@ -7,17 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from harness.atomic import refuse_filled, refuse_unwritable
-from harness.checkpoint import (
-    Manifest,
-    load_saved,
-    masks_of,
-    read_manifest,
-    refuse_damaged,
-    refuse_needless_dense,
-    save_masks,
-    save_pruned,
-)
+from harness.checkpoint import load_saved, masks_of, refuse_needless_dense, save_masks, save_pruned
 from harness.errors import CheckpointError
+from harness.folder_manifest import Manifest, read_manifest, refuse_damaged
 from harness.plugin import Backend
 from harness.plugin.manager import Plugins
 from harness.semi_structured import (

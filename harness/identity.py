@@ -35,9 +35,10 @@ ROOMS = ("harness.prune_cell", "harness.eval_cell", "harness.dense", "harness.pl
 #: But for these, which decide no number: they ask, hold, tell and file, and what passes through
 #: them is compared with digests or stands in `asked` itself. A new room computes unless said here.
 BOOKKEEPING = (
-    *("harness.bench", "harness.spec", "harness.record"),
+    *("harness.bench", "harness.spec", "harness.record", "harness.asked"),
     *("harness.identity", "harness.sources", "harness.imports"),
-    *("harness.atomic", "harness.store", "harness.checkpoint", "harness.digests"),
+    *("harness.atomic", "harness.store", "harness.digests"),
+    *("harness.checkpoint", "harness.folder_manifest"),
     "harness.semi_structured",
     *("harness.errors", "harness.cost", "harness.versions", "harness.heap", "harness.data"),
     *("harness.entry", "harness.wording", "harness.warned", "harness.dependencies"),

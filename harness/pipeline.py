@@ -11,15 +11,10 @@ from harness.asked import hash_of
 from harness.atomic import refuse_filled
 from harness.bench import Announcer, Bench, open_bench
 from harness.calibration import check_sources
-from harness.checkpoint import (
-    Format,
-    masks_do_not_suffice,
-    read_manifest,
-    save_masks,
-    save_pruned,
-)
+from harness.checkpoint import masks_do_not_suffice, save_masks, save_pruned
 from harness.errors import InputError
 from harness.eval_cell import EvalCell, make_eval_cell, run_eval_cell
+from harness.folder_manifest import Format, read_manifest
 from harness.grid import Variant, make_variants
 from harness.leaderboard import Board, write_boards
 from harness.patch import open_patch

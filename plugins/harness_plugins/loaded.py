@@ -11,8 +11,9 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from harness.plugin import Batch, Sample, Tower, read_shown
+from harness_plugins.identity_files import identity_files
 from harness_plugins.images import blank, naming_image, prepare, sizes_at
-from harness_plugins.pretrained import identity_files, pad, save_folder
+from harness_plugins.pretrained import pad, save_folder
 
 #: Where configs say how many tokens a text may have.
 LENGTHS = ("max_position_embeddings", "max_target_positions")

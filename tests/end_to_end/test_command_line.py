@@ -184,7 +184,7 @@ VQA = "v2_OpenEnded_mscoco_val2014_questions.json"
         (("run", "--pruner", "wanda", "--tasks", "vqav2@"), "subset '' is not N"),
         (("run", "--pruner", "wanda", "--model", "mini-blp2"), "did you mean mini-blip2"),
         (("run", "--pruner", "wanda", "--model", "./nowhere"), "./nowhere: no such folder"),
-        (("run", "--pruner", "wanda", "--sparsity", "1.0"), "less than 1, not 1.0"),
+        (("run", "--pruner", "wanda", "--sparsity", "1.0"), "a number below 1 is needed, not 1.0"),
         (("run", "--pruner", "wanda", "--sparsity", "half"), "'half' is not a number"),
         (("run", "--pruner", "ecoflap p_max=0.3"), "p_max 0.3 is below sparsity 0.5"),
         (("run", "--pruner", "ecoflap score.epz=1"), "did you mean score.eps"),

@@ -29,6 +29,7 @@ from harness.plugin.manager import load_plugins
 from harness.pruning import run_chain
 from harness.scoring import ScoreSet, Table
 from harness.testing import statistics_of
+from harness_plugins.methods.atp import DepthProgression
 from harness_plugins.methods.dsnot import DSnoT
 from harness_plugins.methods.ecoflap import CappedProportional
 from harness_plugins.methods.from_file import FromFile
@@ -90,7 +91,7 @@ def variants() -> list[BudgetAllocator]:
         for aggregate in ("sum", "mean")
         for scope in ("joint", "tower")
     ]
-    given += [PooledThreshold("joint"), PooledThreshold("tower")]
+    given += [PooledThreshold("joint"), PooledThreshold("tower"), DepthProgression(beta=0.0)]
     known = {allocator.name for allocator in given} | {"from-file"}
     own = [p for p in INSTALLED.budget_allocators if p.origin.distribution == "pruning-harness"]
     return given + [

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from harness.errors import CheckpointError
 from harness.model import load_model
 from harness.plugin.manager import Plugins
 from harness.spec import ModelSpec
 
 TinyFolder = Callable[[str], Path]
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}{% endfor %}"
+WITH_IMAGE = "{% for m in messages %}<image> {{ m['role'] }}{% endfor %}"
 #: Kind of model, file, and what is put into it.
 EDITS: list[tuple[str, str, Mapping[str, Any]]] = [
     ("gpt2", "config.json", {"activation_function": "relu"}),
@@ -24,8 +26,7 @@ EDITS: list[tuple[str, str, Mapping[str, Any]]] = [
     ("t5", "generation_config.json", {"no_repeat_ngram_size": 2}),
     ("blip_vqa", "generation_config.json", {"repetition_penalty": 1.5}),
     ("instructblip_t5", "qformer_tokenizer/tokenizer_config.json", {"pad_token": "</s>"}),
-    ("llava", "chat_template.json", {"chat_template": TEMPLATE}),
-    ("llava", "processor_config.json", {"patch_size": 7}),
+    ("llava", "chat_template.json", {"chat_template": WITH_IMAGE}),
     ("vit", "preprocessor_config.json", {"do_rescale": False}),
     ("vit", "preprocessor_config.json", {"image_mean": [0.1, 0.2, 0.3]}),
 ]
@@ -57,16 +58,27 @@ def test_an_edited_file_is_another_model(
     assert identity(folder, plugins) != before
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "llava"])
+@pytest.mark.parametrize(("kind", "template"), [("gpt2", TEMPLATE), ("llava", WITH_IMAGE)])
 def test_an_added_chat_template_is_another_model(
-    kind: str, tiny_folder: TinyFolder, plugins: Plugins, tmp_path: Path
+    kind: str, template: str, tiny_folder: TinyFolder, plugins: Plugins, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_folder(kind), tmp_path / kind)
     before = identity(folder, plugins)
 
-    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    (folder / "chat_template.jinja").write_text(template)
 
     assert identity(folder, plugins) != before
+
+
+def test_a_processor_that_counts_otherwise_than_the_model_is_refused(
+    tiny_folder: TinyFolder, plugins: Plugins, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_folder("llava"), tmp_path / "llava")
+
+    edit(folder / "processor_config.json", {"patch_size": 7})
+
+    with pytest.raises(CheckpointError, match="its processor counts 16 tokens an image"):
+        identity(folder, plugins)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llava", "vit", "t5"])

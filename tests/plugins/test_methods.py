@@ -146,7 +146,7 @@ def test_an_undeclared_statistic_is_named() -> None:
             InputError,
             "wanda: compare.*'x'",
         ),
-        ({"recipe": "ecoflap", "settings": {"score.samples": 0}}, InputError, "greater than 0"),
+        ({"recipe": "ecoflap", "settings": {"score.samples": 0}}, InputError, "above 0 is needed"),
         ({"local": ("obs",)}, InputError, "local=obs refines a mask; chain it: local=wanda"),
     ],
 )

@@ -320,7 +320,7 @@ def test_names_come_from_the_folder_and_then_from_lm_eval(folder: Path) -> None:
 def test_without_lm_eval_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness_tasks.lm_eval.loading.find_spec", lambda name: None)
 
-    with pytest.raises(InputError, match=r"pip install 'harness\[lm-eval\]'"):
+    with pytest.raises(InputError, match=r"pip install 'pruning-harness\[lm-eval\]'"):
         read("choice", folder)
 
 

@@ -13,9 +13,10 @@ from transformers import AutoModelForImageClassification
 
 from harness.atomic import refuse_filled
 from harness.bench import Bench
-from harness.checkpoint import _record_digests, load_saved, read_manifest
+from harness.checkpoint import load_saved
 from harness.contract import check_pattern
 from harness.errors import CheckpointError, DataError, InputError, VerificationError
+from harness.folder_manifest import _record_digests, read_manifest
 from harness.model import Model, load_model
 from harness.patch import apply_patch
 from harness.pipeline import prune_to_folder, run
@@ -492,7 +493,7 @@ def test_a_folder_that_fails_leaves_nothing(
     def full_disk(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("harness.checkpoint.write_atomically", full_disk)
+    monkeypatch.setattr("harness.folder_manifest.write_atomically", full_disk)
     with pytest.raises(CheckpointError, match=r"saved: cannot be written \(No space"):
         save("saved")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "results"]

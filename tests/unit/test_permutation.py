@@ -8,10 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.checkpoint import load_saved, masks_of, read_manifest
+from harness.checkpoint import load_saved, masks_of
 from harness.contract import prune_layer
 from harness.errors import CheckpointError, PartError, VerificationError
 from harness.export import export
+from harness.folder_manifest import read_manifest
 from harness.masks import masks_digest, verify
 from harness.model import Model
 from harness.pipeline import prune_to_folder

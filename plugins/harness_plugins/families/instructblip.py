@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.plugin import ModelFamily, ModelSpec, Sample, hookimpl
+from harness_plugins.identity_files import tokenizer_text
 from harness_plugins.images import load_image_processor
 from harness_plugins.language import Prompted, language_towers
 from harness_plugins.loaded import Resizing
-from harness_plugins.pretrained import load_tokenizer, load_transformer, tokenizer_text
+from harness_plugins.pretrained import load_tokenizer, load_transformer
 from harness_plugins.qformer import bridge_tower, vision_tower
 
 #: Folder of the Q-Former's own tokenizer.
