@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 #: Task -> places behind the point that the README prints, in the order of its columns.
 PLACES = {"nocaps": 3, "vqav2": 1}
