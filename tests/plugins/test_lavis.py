@@ -189,6 +189,7 @@ def as_type(dtype: torch.dtype) -> Callable[[State], Any]:
     return lambda state: {**state, "t5_proj.weight": state["t5_proj.weight"].to(dtype)}
 
 
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")  # torch 2.11
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
