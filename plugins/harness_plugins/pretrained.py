@@ -23,6 +23,7 @@ from harness.plugin import (
 from harness_plugins.adapters import find_adapter, merge_adapter
 from harness_plugins.random_weights import draw_model, make_tokenizer
 from harness_plugins.torchvision_cpu import mend_torchvision
+from harness_plugins.transformers_logging import join_logging
 from harness_plugins.weight_files import read_tensors, refuse_files, refuse_gaps, shipped
 
 #: A folder with a tokenizer has one of these.
@@ -140,6 +141,7 @@ def refusing(folder: str, part: str) -> Iterator[None]:
         CheckpointError: It is missing or broken, or code that comes with it would have to be run.
     """
     mend_torchvision()
+    join_logging()
     from huggingface_hub.errors import StrictDataclassError
 
     try:
