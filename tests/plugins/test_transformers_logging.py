@@ -16,8 +16,10 @@ def test_a_config_that_transformers_wonders_at_prints_nothing(
 ) -> None:
     config = {"model_type": "gpt2", "vocab_size": 30, "bos_token_id": 151643}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    logging.root.handlers.clear()  # pytest's own, which it sets up for every test
-    logging.getLogger("transformers").setLevel(logging.WARNING)
+    library = logging.getLogger("transformers")
+    library.setLevel(logging.WARNING)
+    for logger in (logging.root, library):
+        logger.handlers.clear()  # pytest's own, which it sets up for every test
 
     with quiet_libraries(shown=False):
         load_config(str(tmp_path))
