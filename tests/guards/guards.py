@@ -92,14 +92,14 @@ GUARDS = (
         "harness/masks.py",
         "_verify_pattern(layer, in_places(keep, permutations.get(layer.name)), pattern)",
         "pass",
-        f"{CHECKPOINT} -k pattern",
+        "tests/unit/test_masks.py",
     ),
     Guard(
         "masked weights are zero",
         "harness/masks.py",
         "        if left:\n",
         "        if False:\n",
-        f"{CHECKPOINT} tests/unit/test_evaluation.py tests/unit/test_training.py",
+        "tests/unit/test_masks.py",
     ),
     Guard(
         "zeros are counted",
