@@ -1,90 +1,150 @@
-"""Read official annotation files; whatever is missing is named with its file, row and field."""
+"""Read official annotation files: JSON, JSON lines, text, all UTF-8 with or without a BOM.
 
-import json
+A line ends at a line feed and nowhere else: U+2028 and its like are text. What is wrong is named
+with its file, row and field, by `harness.plugin.Row`.
+"""
+
+import re
 from collections.abc import Iterator, Sequence
+from json import JSONDecoder
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from harness.plugin import DataError
+from harness.plugin import DataError, Row, brief
 
-T = TypeVar("T")
 #: In lower case; files have them in any.
 SUFFIXES = (".jpg", ".jpeg", ".png")
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twin = next(key for place, key in enumerate(keys) if key in keys[:place])
+        raise ValueError(f"key {brief(twin)} stands twice in one object")
+    return content
+
+
+_DECODER = JSONDecoder(object_pairs_hook=_without_twins)
+
+
+def parse_json(text: str | bytes, path: Path, place: str | None = None) -> Any:
+    """The content of a piece of JSON.
+
+    Raises:
+        DataError: It is not JSON, or an object has a key twice.
+    """
+    try:
+        return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        what = "not JSON" if place else "not readable as JSON"
+        raise DataError(path, f"{what} ({error})", place) from None
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        DataError: It is missing or not JSON.
+        DataError: It is missing or not JSON, or an object has a key twice.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(path, "no such file") from None
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"not readable as JSON ({error})") from None
+    return parse_json(read_text(path), path)
 
 
-class Row:
-    """One entry of an annotation file, which checks the fields it is asked for."""
+def read_members(path: Path) -> Iterator[tuple[str, Any]]:
+    """The members of a JSON file's object, one after the other.
 
-    def __init__(self, content: Any, path: Path, place: str) -> None:
+    Raises:
+        DataError: The file is missing or holds no object, or a key stands there twice.
+    """
+    text = _Json(path)
+    if not text.takes("{"):
+        raise DataError(path, "an object is needed")
+    keys: set[str] = set()
+    for _ in text.entries("}"):
+        key = text.value()
+        if not isinstance(key, str) or not text.takes(":"):
+            raise text.fault("a key and a colon are needed")
+        if key in keys:
+            raise DataError(path, f"key {brief(key)} stands there twice")
+        keys.add(key)
+        yield key, text.value(f"key {brief(key)}")
+    text.end()
+
+
+def read_rows(path: Path, field: str) -> Iterator[Row]:
+    """The entries of a list at the top of a JSON file, one after the other.
+
+    Raises:
+        DataError: The file is missing, or holds no such list, or an entry is no object.
+    """
+    text, found = _Json(path), False
+    wanted = DataError(path, f"an object with a list {field!r} is needed")
+    if not text.takes("{"):
+        raise wanted
+    for _ in text.entries("}"):
+        key = text.value()
+        if not text.takes(":"):
+            raise text.fault("a colon is needed")
+        if key != field:
+            text.value()
+        elif found:
+            raise DataError(path, f"key {field!r} stands there twice")
+        elif not text.takes("["):
+            raise wanted
+        else:
+            found = True
+            for index in text.entries("]"):
+                place = f"{field}[{index}]"
+                yield Row(text.value(place), path, place)
+    text.end()
+    if not found:
+        raise wanted
+
+
+class _Json:
+    """A JSON file that is read piece by piece, so that not all of it is in memory as objects."""
+
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._place = place
-        if not isinstance(content, dict):
-            raise DataError(path, f"an object is needed, not {content!r}", place)
-        self._content = content
+        self._text = read_text(path)
+        self._at = 0
 
-    def get(self, field: str, *types: type[T]) -> T:
-        """The field's value.
-
-        Raises:
-            DataError: It is missing or of another type.
-        """
-        if field not in self._content:
-            has = ", ".join(map(str, self._content)) or "nothing"
-            raise DataError(self._path, f"field {field!r} is missing; it has {has}", self._place)
-        value = self._content[field]
-        if not isinstance(value, types):
-            names = " or ".join(kind.__name__ for kind in types)
-            raise DataError(
-                self._path, f"field {field!r} is {value!r}, not of type {names}", self._place
-            )
-        return value
-
-    def child(self, field: str) -> "Row":
-        """The field's value, an object."""
-        return Row(self.get(field, dict), self._path, f"{self._place}.{field}")
-
-    def rows(self, field: str) -> Iterator["Row"]:
-        """The field's entries, a list of objects."""
-        for index, entry in enumerate(self.get(field, list)):
-            yield Row(entry, self._path, f"{self._place}.{field}[{index}]")
-
-    def texts(self, field: str) -> list[str]:
-        """The field's entries, a list of texts that is not empty.
-
-        Raises:
-            DataError: It is something else.
-        """
-        found = self.get(field, list)
-        if not found or not all(isinstance(text, str) for text in found):
-            raise DataError(
-                self._path, f"field {field!r} is {found!r}, not a list of texts", self._place
-            )
+    def takes(self, token: str) -> bool:
+        """Whether that token comes next; if so it is passed over."""
+        self._at = self._after_space()
+        found = self._text.startswith(token, self._at)
+        self._at += len(token) * found
         return found
 
-    def __contains__(self, field: str) -> bool:
-        return field in self._content
+    def _after_space(self) -> int:
+        match = _SPACE.match(self._text, self._at)
+        assert match is not None
+        return match.end()
 
+    def value(self, place: str | None = None) -> Any:
+        """The value that comes next, as a whole."""
+        try:
+            value, self._at = _DECODER.raw_decode(self._text, self._after_space())
+        except (ValueError, RecursionError) as error:
+            raise self.fault(str(error), place) from None
+        return value
 
-def read_rows(path: Path, field: str) -> list[Row]:
-    """The entries of a list at the top of a JSON file."""
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get(field), list):
-        raise DataError(path, f"an object with a list {field!r} is needed")
-    return [Row(entry, path, f"{field}[{index}]") for index, entry in enumerate(content[field])]
+    def entries(self, closing: str) -> Iterator[int]:
+        """The numbers of a list's or an object's entries; each has to be read when it is told."""
+        number = 0
+        while not self.takes(closing):
+            if number and not self.takes(","):
+                raise self.fault(f"',' or '{closing}' is needed: char {self._at}")
+            yield number
+            number += 1
+
+    def end(self) -> None:
+        if self._after_space() < len(self._text):
+            raise self.fault(f"more behind its end: char {self._at}")
+
+    def fault(self, problem: str, place: str | None = None) -> DataError:
+        return DataError(self._path, f"not readable as JSON ({problem})", place)
 
 
 def read_text(path: Path) -> str:
@@ -94,11 +154,24 @@ def read_text(path: Path) -> str:
         DataError: It is missing or not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DataError(path, "no such file") from None
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"cannot be read ({error})") from None
+    except OSError as error:
+        raise DataError(path, f"cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise DataError(path, f"not UTF-8 ({error})") from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(``line 1``, its text) and so on of a text file, without those that are blank.
+
+    Raises:
+        DataError: The file is missing or not UTF-8.
+    """
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            yield f"line {number}", line
 
 
 def read_json_lines(path: Path) -> Iterator[Row]:
@@ -107,21 +180,31 @@ def read_json_lines(path: Path) -> Iterator[Row]:
     Raises:
         DataError: The file is missing, or a line is not JSON.
     """
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if line.strip():
-            try:
-                content = json.loads(line)
-            except ValueError as error:
-                raise DataError(path, f"not JSON ({error})", f"line {number}") from None
-            yield Row(content, path, f"line {number}")
+    for place, line in read_lines(path):
+        yield Row(parse_json(line, path, place), path, place)
 
 
-def find_image(folder: Path, stem: str) -> Path:
-    """The image of that name with any usual suffix; if there is none, the usual name."""
-    return first_file(
-        *(folder / f"{stem}{suffix}" for suffix in SUFFIXES),
-        *(folder / f"{stem}{suffix.upper()}" for suffix in SUFFIXES),
-    )
+class Images:
+    """The images of a folder, found by their names without suffix; each is looked for once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._found: dict[str, Path] = {}
+
+    def find(self, stem: str, row: Row, field: str) -> Path:
+        """The image of that name with any usual suffix; if there is none, the usual name.
+
+        Args:
+            field: What of the row names it.
+
+        Raises:
+            DataError: The name leads outside of the folder.
+        """
+        if stem not in self._found:
+            row.file(field, self._folder, stem + max(SUFFIXES, key=len))
+            suffixes = (*SUFFIXES, *map(str.upper, SUFFIXES))
+            self._found[stem] = first_file(*(self._folder / f"{stem}{end}" for end in suffixes))
+        return self._found[stem]
 
 
 def first_file(*paths: Path) -> Path:

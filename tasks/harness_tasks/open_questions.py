@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.plugin import Asker, DataError, Example, Metric, Profile, Scores
+from harness.plugin import Asker, Example, Metric, Profile, Row, Scores
 from harness_tasks import lavis
 from harness_tasks.annotation_files import read_json
 from harness_tasks.metrics.vqa_accuracy import Rule, vqa_accuracy
@@ -59,7 +59,4 @@ def read_answer_list(path: Path) -> tuple[str, ...]:
     Raises:
         DataError: The file is missing or something else.
     """
-    content = read_json(path)
-    if not isinstance(content, list) or not all(isinstance(answer, str) for answer in content):
-        raise DataError(path, "a list of texts is needed")
-    return tuple(content)
+    return tuple(Row({"answers": read_json(path)}, path, "the list").texts("answers"))
