@@ -114,7 +114,8 @@ def _read(begin: bytes, images: Iterable[Path]) -> tuple[list[State], str]:
         try:
             with image.open("rb") as file:
                 age = time.time() - os.fstat(file.fileno()).st_mtime
-                time.sleep(TICK - age if 0 <= age < TICK else 0)
+                if 0 <= age < TICK:
+                    time.sleep(TICK - age)
                 states.append(_state(os.fstat, file.fileno()))
                 while piece := file.read(PIECE):
                     hasher.update(piece)

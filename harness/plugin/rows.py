@@ -119,10 +119,12 @@ class Row:
         Raises:
             DataError: An entry has none; it is named.
         """
-        entries = self.get(field, list)
-        texts = [entry.get(inner) if isinstance(entry, dict) else None for entry in entries]
-        if all(isinstance(text, str) and text.isascii() for text in texts):
-            return texts  # nothing to say, as in nearly every row
+        try:
+            texts = [entry[inner] for entry in self.get(field, list)]
+            if "".join(texts).isascii():
+                return texts
+        except (TypeError, LookupError):
+            pass  # what is wrong, if anything, is said by the long way
         return [row.get(inner, str) for row in self.rows(field)]
 
     def file(self, field: str, folder: Path, name: str | None = None) -> Path:

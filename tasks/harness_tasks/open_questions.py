@@ -1,7 +1,6 @@
 """What VQAv2 and OK-VQA share: the VQA data set's files and its accuracy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,7 +30,7 @@ class OpenQuestions:
         ranks = "rank" in profile.needs
         choices = read_answer_list(folder / lavis.ANSWER_LIST) if ranks else ()
         return [
-            replace(question.example(profile.prompt), choices=choices)
+            question.example(profile.prompt, choices)
             for question in read_vqa(folder, self.questions, self.annotations, SPLIT)
         ]
 

@@ -34,11 +34,12 @@ class Question:
         """What most annotators said; of equals, what was said first."""
         return Counter(self.answers).most_common(1)[0][0]
 
-    def example(self, prompt: str) -> Example:
+    def example(self, prompt: str, choices: tuple[str, ...] = ()) -> Example:
         """The question as an evaluated item, asked with that prompt."""
         return Example(
             sample=Sample(id=self.id, image=self.image, prompt=lavis.ask(prompt, self.text)),
             references=self.answers,
+            choices=choices,
             label=self.label,
             cluster=self.image_id,
         )
@@ -104,7 +105,7 @@ def _vqa_question(row: Row, asked: _Asked, images: Images, split: str) -> Questi
     if len(answers) != ANNOTATORS:
         raise row.fault(f"field 'answers' has {len(answers)} entries, not {ANNOTATORS}")
     return Question(
-        id=str(row.get("question_id", int)),
+        id=str(row["question_id"]),
         image_id=sys.intern(str(image_id)),
         text=asked.text,
         answers=tuple(map(sys.intern, answers)),
