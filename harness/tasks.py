@@ -16,6 +16,7 @@ from harness.data.examples import check_examples
 from harness.data.folders import locate, miscounts
 from harness.data.images import missing_images
 from harness.errors import AbsentError, DataError, InputError, UnknownNameError
+from harness.heap import uncollected
 from harness.identity import identify_part
 from harness.model import Model
 from harness.plugin import (
@@ -107,6 +108,7 @@ def _refuse_unknown_profile(task: Task, name: str | None) -> None:
         raise UnknownNameError(f"{task.name} profile", name, names)
 
 
+@uncollected()
 def open_task(
     spec: TaskSpec, data: DataSpec, cache: Path, model: Model, plugins: Plugins
 ) -> OpenTask:

@@ -87,7 +87,7 @@ class JsonText:
                 return value
 
     def members(self) -> Iterator[str]:
-        """The keys of the object that is all of the file; each one's value has to be read in turn."""
+        """The keys of the object that all of the file is; each value has to be read in turn."""
         if not self.takes("{"):
             raise DataError(self._path, "an object is needed")
         seen: set[str] = set()
