@@ -205,10 +205,10 @@ def build_spec(
         "train": train,
         "finetune": finetune,
     }
-    content |= {key: _parsers()[key](text) for key, text in _given(**parts).items()}
+    content |= {key: _parsers()[key](text) for key, text in given(**parts).items()}
     of_model = {"images": images, "backend": backend, "ignore_tensors": ignore_tensors}
-    parsed = {key: _model_parsers()[key](text) for key, text in _given(**of_model).items()}
-    plain = _given(name=model, device=device, dtype=dtype, init=init, dense=dense)
+    parsed = {key: _model_parsers()[key](text) for key, text in given(**of_model).items()}
+    plain = given(name=model, device=device, dtype=dtype, init=init, dense=dense)
     whole = {"name": DEFAULT_MODEL, **content.get("model", {}), **plain, **parsed}
     content["model"] = {**whole, "device": resolve_device(whole.get("device", "auto"))}
     if limit is not None:
@@ -221,13 +221,14 @@ def build_spec(
         content["data"] = {**part, "folders": folders}
     if pattern is not None and sparsity is None:
         content.pop("sparsities", None)
-    content |= _given(batch_size=batch_size, results=results)
+    content |= given(batch_size=batch_size, results=results)
     cache = {} if "HARNESS_CACHE" not in os.environ else {"cache": cache_folder()}
     content = {"results": RESULTS, "cache": cache_folder(), **content, **cache}
     return parse_spec(_with_fixed_sparsity(content), CALLED)
 
 
-def _given(**options: Any) -> dict[str, Any]:
+def given(**options: Any) -> dict[str, Any]:
+    """Those that are not None."""
     return {key: value for key, value in options.items() if value is not None}
 
 
@@ -276,11 +277,11 @@ def _expand(content: dict[str, Any], parsers: dict[str, Callable[[str], Any]]) -
     from harness import notation
 
     for key, parse in parsers.items():
-        given = content.get(key)
-        if isinstance(given, str):
-            content[key] = parse(given)
-        elif key in ("sparsities", "seeds") and isinstance(given, int | float):
-            content[key] = [given]
+        written = content.get(key)
+        if isinstance(written, str):
+            content[key] = parse(written)
+        elif key in ("sparsities", "seeds") and isinstance(written, int | float):
+            content[key] = [written]
         if content.get(key) is None:
             content.pop(key, None)
     for key, parse_one in (("pruners", notation.parse_pruner), ("tasks", notation.parse_task)):

@@ -59,7 +59,7 @@ def replay_spec(path: Path, given: Mapping[str, Any]) -> RunSpec:
     except InputError as error:
         raise InputError(f"--from {path}: circumstances.spec: {error}") from None
     content = recorded.model_dump(exclude_unset=True)
-    said = options.build_spec(config=None, **options_given)
+    said = options.build_spec(config=None, **{"pruner": "dense", **options_given})
     model = {**content["model"], "device": said.model.device}
     for name, place in (("model", "name"), ("dense", "dense"), ("backend", "backend")):
         if name in options_given:
@@ -70,7 +70,8 @@ def replay_spec(path: Path, given: Mapping[str, Any]) -> RunSpec:
     if {"data", "include_path"} & options_given.keys():
         content["data"] = said.data
     for name in {"calibration", "train"} & options_given.keys():
-        content[name] = said.model_dump(exclude_unset=True)[name]
+        counts = {key: content.get(name, {}).get(key) for key in ("samples", "subset")}
+        content[name] = options.given(**counts) | said.model_dump(exclude_unset=True)[name]
     spec = parse_spec(content, options.CALLED)
     _refuse_places(path, spec, options_given.keys())
     return spec
