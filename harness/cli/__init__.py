@@ -38,7 +38,7 @@ def run_command(arguments: list[str]) -> int:
     WANTED.set(wanted)
     try:
         refuse_unwritable_words(arguments)
-        code = int(app(arguments, standalone_mode=False) or 0)
+        code = int(app(arguments, prog_name="harness", standalone_mode=False) or 0)
     except BaseException as error:  # every exception: here it becomes words
         failure = failure_of(error, shows_traceback=wanted.traceback)
         code = failure.code
