@@ -172,9 +172,9 @@ def open_tasks(
     if len(wrong) == 1:
         raise wrong[0]
     if wrong:
-        raise InputError("\n".join(map(str, wrong)))
+        raise InputError("; ".join(map(str, wrong)))
     if absent and not opened:
-        raise AbsentError("\n".join(absent))
+        raise AbsentError("; ".join(absent))
     return opened, absent
 
 
