@@ -54,6 +54,14 @@ def stdout_of_our_own() -> Iterator[None]:
             _true.pop()
 
 
+def stand_in_for_closed() -> None:
+    """Where a process was started without stdin, stdout or stderr, let it have one that is void."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= ERR:
+        name = ("stdin", "stdout", "stderr")[descriptor]
+        setattr(sys, name, open(descriptor, "r+" if not descriptor else "w"))
+    os.close(descriptor)
+
+
 def divert_stdout() -> None:
     """Let stdout lead to stderr, in Python and below it."""
     os.dup2(ERR, OUT)
