@@ -19,5 +19,5 @@ def leaderboard(
     boards = write_boards(Store(results))
     if not boards:
         raise InputError(f"{results}: no records; `harness run` files them")
-    render.print_boards(boards, as_json=as_json)
+    render.print_boards(boards, results, as_json=as_json)
     return 0
