@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from harness.plugin.manager import Plugins
 
 WEIGHTS = (
-    "Of a size there is a config alone: `harness models show NAME` reads it, and --init random draws "
-    "weights for it. Weights come as a folder, or from the hub: `hf download OWNER/NAME` once, then "
-    "--model OWNER/NAME."
+    "Of a size there is a config alone: `harness models show NAME` reads it, and --init random "
+    "draws weights for it. Weights come as a folder, or from the hub: `hf download OWNER/NAME` "
+    "once, then --model OWNER/NAME."
 )
 app = typer.Typer(help="List models; show what one weighs and needs.", invoke_without_command=True)
 

@@ -53,6 +53,11 @@ class Screen:
         """Columns; 80 where nobody looks, unless ``COLUMNS`` says otherwise."""
         return self._console.width
 
+    @property
+    def is_unicode(self) -> bool:
+        """Whether it can show signs beyond a few hundred."""
+        return self._console.encoding.startswith("utf")
+
     def text(self, text: str) -> Text:
         """One line as this screen can show it."""
         return Text(encodable(visible(text), self._console.encoding))
