@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness.asked import EvalAsked, key_of
@@ -91,6 +92,7 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
             is_blind=variant.is_blind,
             resume=resume,
             progress=stage.progress,
+            measuring=partial(bench.announcer.stage, "metrics", label),
         )
     log = evaluation.log(task)
     record = EvalRecord(

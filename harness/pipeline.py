@@ -18,7 +18,7 @@ from harness.folder_manifest import Format, read_manifest
 from harness.grid import Variant, make_variants
 from harness.leaderboard import Board, write_boards
 from harness.patch import open_patch
-from harness.plugin import RunInfo
+from harness.plugin import CellInfo, RunInfo
 from harness.plugin.faults import one_line, whole
 from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
@@ -70,6 +70,8 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         rows = [_plan(bench, variant, tasks) for variant in variants]
         if not dry and sum(bool(row.prune and row.missing_labels) for row in rows) > 1:
             bench.keep_dense()
+        if not dry:
+            announcer.plan([cell for row in rows for cell in row.cells])
         for row in rows:
             outcome.skipped += row.filed
             if dry:
@@ -147,9 +149,15 @@ class _Row:
     filed: int
 
     @property
+    def cells(self) -> list[CellInfo]:
+        """What is to be done, in its order."""
+        evals = [CellInfo(label=cell.label, kind=cell.task.name) for cell in self.missing]
+        prune = CellInfo(label=f"prune {self.variant.label}", kind="prune")
+        return [prune, *evals] if self.needs_record else evals
+
+    @property
     def missing_labels(self) -> list[str]:
-        labels = [cell.label for cell in self.missing]
-        return [f"prune {self.variant.label}", *labels] if self.needs_record else labels
+        return [cell.label for cell in self.cells]
 
 
 def _plan(bench: Bench, variant: Variant, tasks: Sequence[OpenTask]) -> _Row:
@@ -186,13 +194,14 @@ def _filed_if_failed(
     bench: Bench, variant: Variant, cell: PruneCell | EvalCell, outcome: Outcome
 ) -> Iterator[None]:
     """The stage border: what goes wrong inside becomes a failure record, and the run goes on."""
+    label = cell.label if isinstance(cell, EvalCell) else variant.label
+    bench.announcer.begin(label if isinstance(cell, EvalCell) else f"prune {label}")
     try:
         yield
     except InputError:
         raise
     except (Exception, SystemExit) as error:  # a plugin may call sys.exit
         reason, traceback = one_line(error), whole(error)
-        label = cell.label if isinstance(cell, EvalCell) else variant.label
         outcome.failures.append(f"{label}: {reason}")
         outcome.tracebacks.append(traceback)
         happened = bench.circumstances(bench.cost(), variant)

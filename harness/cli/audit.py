@@ -33,9 +33,9 @@ def batch(
     from harness import notation
     from harness.audit import audit_batches
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.cli.progress import live_progress
     from harness.errors import InputError
-    from harness.plugin.manager import load_plugins
 
     sizes = list(
         dict.fromkeys(notation.split_list(batch_sizes, notation.parse_whole, "--batch-sizes"))

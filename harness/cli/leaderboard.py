@@ -16,5 +16,5 @@ def leaderboard(results: options.ResultsOption = None, as_json: options.JsonOpti
     boards = write_boards(Store(folder))
     if not boards:
         raise InputError(f"{folder}: no records; `harness run` files them")
-    render.print_boards(boards, as_json=as_json)
+    render.print_boards(boards, folder, as_json=as_json)
     return 0

@@ -7,10 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from harness.cli import options
-from harness.cli.streams import say
+from harness.cli.streams import say, tell
 from harness.errors import InputError, RunError
 from harness.wording import shown
 
@@ -146,7 +144,7 @@ def report_replay(path: Path, results: Path, *, as_json: bool) -> None:
         raise RunError(f"replay of {path.name}: differs in {', '.join(fields)}")
     told = f"replay of {path.name}: equal"
     if as_json:
-        typer.echo(told, err=True)
+        tell(told)
     else:
         say(told)
 

@@ -40,7 +40,7 @@ from harness.plugin.capabilities import (
     Shrinks,
     Structured,
 )
-from harness.plugin.events import RunInfo, StageInfo
+from harness.plugin.events import CellInfo, RunInfo, StageInfo
 from harness.plugin.finite import check_finite
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.identity import Fingerprinted
@@ -124,6 +124,7 @@ __all__ = [
     "BudgetAllocator",
     "BundledModel",
     "CalibrationSource",
+    "CellInfo",
     "CheckpointError",
     "Classifies",
     "Compare",
