@@ -16,7 +16,9 @@ def leaderboard(
     from harness.leaderboard import write_boards
     from harness.store import Store
 
-    boards = write_boards(Store(results))
+    store = Store(results)
+    boards = write_boards(store)
+    render.print_damaged(store.notes.values())
     if not boards:
         raise InputError(f"{results}: no records; `harness run` files them")
     render.print_boards(boards, as_json=as_json)

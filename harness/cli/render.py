@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
             "planned": outcome.planned,
             "failures": outcome.failures,
             "absent": outcome.absent,
+            "damaged": outcome.notes,
             "boards": [board_json(board) for board in outcome.boards],
         }
         print_json(content)
@@ -79,6 +80,13 @@ def _print_beside(outcome: Outcome) -> None:
         console.print("--traceback shows where, and so do the records of what failed")
     for reason in outcome.absent:
         console.print(f"absent: {reason}", markup=False, soft_wrap=True)
+    print_damaged(outcome.notes)
+
+
+def print_damaged(notes: Iterable[str]) -> None:
+    """Files of a results folder that are not what was written, on stderr."""
+    for note in notes:
+        stderr().print(f"damaged: {note}", markup=False, soft_wrap=True)
 
 
 def print_boards(boards: Sequence[Board], *, as_json: bool) -> None:
