@@ -13,6 +13,7 @@ import typer
 
 from harness.cli.border import WANTED, Wanted
 from harness.cli.commands import app
+from harness.cli.signals import ending_alike
 from harness.cli.streams import divert_stdout
 from harness.errors import HarnessError
 
@@ -38,7 +39,8 @@ def run_command(arguments: list[str]) -> int:
     wanted = Wanted()
     WANTED.set(wanted)
     try:
-        code = int(app(arguments, standalone_mode=False) or 0)
+        with ending_alike() as ended:
+            code = int(app(arguments, standalone_mode=False) or 0)
     except HarnessError as error:
         is_deliberate = error.__cause__ is None
         hint = "" if is_deliberate or wanted.traceback else HINT
@@ -60,7 +62,8 @@ def run_command(arguments: list[str]) -> int:
         _show_traceback(error, wanted)
         return FAILED
     if code == INTERRUPTED:
-        typer.echo("interrupted; what was done is filed, run again to go on", err=True)
+        typer.echo(ended.told, err=True)
+        return ended.code
     return code
 
 
