@@ -83,6 +83,8 @@ class Bench:
     cache: Path
     scores: dict[str, ScoreSet] = field(default_factory=dict)
     """Score key -> scores, so that a grid of sparsities scores once."""
+    checked: set[int] = field(default_factory=set)
+    """Seeds whose calibration set was tried on the model."""
     _calibrations: dict[int, CalibrationSet] = field(default_factory=dict)
     _dense: DenseWeights | None = None
 

@@ -38,6 +38,8 @@ class Evaluation:
     """None = the main score is undefined; `scores.absent` says why under the metric's name."""
     batch_sizes: Mapping[int, int]
     """Batch size -> outputs made at it; more than one after a resumed run."""
+    damaged: int = 0
+    """Batches of an earlier run that were asked again, as their line of the log is damaged."""
 
     def log(self, open_task: OpenTask) -> list[dict[str, Any]]:
         """One row per example; without score and weight where the main score is undefined."""
@@ -127,7 +129,9 @@ def evaluate(
         why = f"the weights of its {items.count} items are all 0"
         scores = _without(scores, {task.task.metric.name: why})
         items = None
-    return Evaluation(outputs=outputs, scores=scores, items=items, batch_sizes=sizes)
+    return Evaluation(
+        outputs=outputs, scores=scores, items=items, batch_sizes=sizes, damaged=log.damaged
+    )
 
 
 def _without_nan(scores: Scores) -> Scores:

@@ -11,6 +11,7 @@ images        "short=256 crop=224 mean=0.5 std=0.5"
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -42,13 +43,32 @@ def split_list(text: str, convert: Callable[[str], T], what: str) -> list[T]:
     return values
 
 
-def split_pruners(text: str) -> list[str]:
-    """Split pruners at commas; ``local=a+b`` and settings hold none.
+def parse_number(text: str) -> float:
+    """A decimal number.
 
     Raises:
-        InputError: There is none.
+        ValueError: It is none.
     """
-    return split_list(text, str, "--pruner")
+    return float(text if text.isascii() and "_" not in text else "")
+
+
+def parse_whole(text: str) -> int:
+    """A whole number.
+
+    Raises:
+        ValueError: It is none.
+    """
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    return int(text if digits.isascii() and digits.isdigit() and len(digits) <= DIGITS else "")
+
+
+def parse_pruners(text: str) -> list[dict[str, Any]]:
+    """Pruners between commas; ``local=a+b`` and settings hold none.
+
+    Raises:
+        InputError: There is none, or one of them is wrong.
+    """
+    return split_list(text, parse_pruner, "--pruner")
 
 
 def parse_pruner(text: str) -> dict[str, Any]:
@@ -123,14 +143,12 @@ def _count(text: str) -> int | None:
     return int(digits) * (1000 if text.endswith("k") else 1)
 
 
-def parse_data(text: str | None) -> dict[str, Any]:
+def parse_data(text: str) -> dict[str, Any]:
     """An edition's name, a root folder, or folders by task.
 
     Raises:
         InputError: It is empty, or folders are not TASK=DIR.
     """
-    if text is None:
-        return {}
     if not text.strip():
         raise InputError("--data: nothing given; an edition, a folder or TASK=DIR is needed")
     if "=" in text:
@@ -139,19 +157,17 @@ def parse_data(text: str | None) -> dict[str, Any]:
     return {"root": text} if is_folder else {"edition": text}
 
 
-def parse_calibration(text: str | None) -> dict[str, Any]:
+def parse_calibration(text: str) -> dict[str, Any]:
     """``SOURCE[=PATH] [samples=N] [subset=A:B] [option=value …]``."""
     return _parse_source(text, "calibration", ("samples",))
 
 
-def parse_train(text: str | None) -> dict[str, Any]:
+def parse_train(text: str) -> dict[str, Any]:
     """``SOURCE[=PATH] [subset=A:B] [option=value …]``."""
     return _parse_source(text, "train", ())
 
 
-def _parse_source(text: str | None, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    if text is None:
-        return {}
+def _parse_source(text: str, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
     first, *rest = split_words(text, what) or [""]
     source, equals, path = first.partition("=")
     if not source or (equals and not path):
@@ -167,18 +183,14 @@ def _parse_source(text: str | None, what: str, keys: tuple[str, ...]) -> dict[st
     return content
 
 
-def parse_finetune(text: str | None) -> dict[str, Any] | None:
+def parse_finetune(text: str) -> dict[str, Any]:
     """``steps=200 [lr=1e-4] [batch_size=16] [weight_decay=0.01]``."""
-    if text is None:
-        return None
     pairs = _key_values(split_words(text, "finetune"), "finetune")
     return {key: parse_scalar(value) for key, value in pairs.items()}
 
 
-def parse_images(text: str | None) -> dict[str, Any] | None:
+def parse_images(text: str) -> dict[str, Any]:
     """``short=256 crop=224 mean=0.5 std=0.5``; one number stands for all three channels."""
-    if text is None:
-        return None
     content: dict[str, Any] = {}
     for key, value in _key_values(split_words(text, "images"), "images").items():
         numbers = [parse_scalar(number) for number in value.split("/")]
@@ -189,14 +201,14 @@ def parse_images(text: str | None) -> dict[str, Any] | None:
     return content
 
 
-def parse_patterns(text: str | None) -> list[str] | None:
+def parse_patterns(text: str) -> list[str]:
     """``v_head.*,score.*``: patterns of names, as of files."""
-    return None if text is None else split_list(text, str, "--ignore-tensors")
+    return split_list(text, str, "--ignore-tensors")
 
 
-def parse_pattern(text: str | None) -> dict[str, Any] | None:
+def parse_pattern(text: str) -> dict[str, Any] | None:
     """``unstructured`` or ``n:m`` (n of every m consecutive inputs stay)."""
-    if text is None or text == "unstructured":
+    if text == "unstructured":
         return None
     keep, of = (_count(part) for part in (text.split(":") if text.count(":") == 1 else "  "))
     if keep is None or of is None or "k" in text:
@@ -205,16 +217,24 @@ def parse_pattern(text: str | None) -> dict[str, Any] | None:
 
 
 def parse_scalar(text: str) -> bool | int | float | str:
-    """A YAML-like scalar: true and false, decimal numbers that are finite, else a text."""
+    """A YAML-like scalar: true and false, decimal numbers, else a text.
+
+    Raises:
+        InputError: It is infinite, or not a number's name for none.
+    """
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if not text.isascii() or "_" in text:
-        return text
     try:
-        number = float(text)
-        return int(text) if text.lstrip("+-").isdigit() and len(text) <= DIGITS else number
+        return parse_whole(text)
+    except ValueError:
+        pass
+    try:
+        number = parse_number(text)
     except ValueError:
         return text
+    if not math.isfinite(number):
+        raise InputError(f"{text!r}: a number is finite here")
+    return number
 
 
 def split_words(text: str, what: str) -> list[str]:

@@ -11,6 +11,7 @@ import sys
 from harness.cli.border import WANTED, Wanted
 from harness.cli.commands import app
 from harness.cli.failing import INTERRUPTED, UNREAD, failure_of
+from harness.cli.signals import Ended, ending_alike
 from harness.cli.streams import divert_stdout, spell_out, stand_in_for_closed, tell, tell_lines
 from harness.told import refuse_unwritable_words
 
@@ -42,9 +43,11 @@ def run_command(arguments: list[str]) -> int:
     WANTED.set(wanted)
     if (arguments and arguments[0].startswith(COMPLETION)) or COMPLETES in os.environ:
         return _complete(arguments)
+    ended = Ended()
     try:
         refuse_unwritable_words(arguments)
-        code = int(app(arguments, prog_name=NAME, standalone_mode=False) or 0)
+        with ending_alike() as ended:
+            code = int(app(arguments, prog_name=NAME, standalone_mode=False) or 0)
     except BaseException as error:  # every exception: here it becomes words
         failure = failure_of(error, shows_traceback=wanted.traceback)
         code = failure.code
@@ -55,7 +58,8 @@ def run_command(arguments: list[str]) -> int:
 
             tell_lines(whole(error))
     if code == INTERRUPTED:
-        tell("interrupted; what was done is filed, run again to go on")
+        tell(ended.told)
+        return ended.code
     return code
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Samples that an audit asks unless it is told otherwise.
 AUDITED = 16
+#: Keys of a config that an audit has no use for.
+UNUSED = ("pruners", "sparsities", "pattern", "train", "finetune", "tasks", "data", "results")
 
 
 def commands_of(name: str, title: str) -> typer.Typer:
@@ -94,7 +96,7 @@ def audit_of(name: str) -> Callable[..., int]:
             Path | None, typer.Option("--dir", help="The backend's environment.")
         ] = None,
         seed: options.SeedOption = None,
-        device: options.DeviceOption = "auto",
+        device: options.DeviceOption = None,
         batch_size: options.BatchOption = None,
         config: options.ConfigOption = None,
         as_json: options.JsonOption = False,
@@ -105,6 +107,8 @@ def audit_of(name: str) -> Callable[..., int]:
 
         spec = options.build_spec(
             config=config,
+            unused=UNUSED,
+            command=f"audit {name}",
             model=model,
             pruner="dense",
             seed=seed,
@@ -162,7 +166,9 @@ def _sections(path: Path | None) -> dict[str, dict[str, Any]]:
     """Settings per section of a config."""
     if path is None:
         return {}
-    content = options.read_yaml(path)
+    from harness.cli.config_file import read_mapping
+
+    content = read_mapping(path)
     for section, settings in content.items():
         if not isinstance(settings, dict):
             raise InputError(

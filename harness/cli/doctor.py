@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 STATES = {"ok": "", "missing": "not installed", "outside": "outside its range"}
 
 
-def doctor(
-    results: options.ResultsOption = Path("results"), as_json: options.JsonOption = False
-) -> int:
+def doctor(results: options.ResultsOption = None, as_json: options.JsonOption = False) -> int:
     """Say what is installed, what was tested, what is missing for what, and what is broken.
 
     Ends with 1 if a plugin is broken, or something required is missing or outside its range.
@@ -29,7 +27,7 @@ def doctor(
     from harness.cli.loading import load_plugins
     from harness.doctor import examine
 
-    found = examine(load_plugins, _folders(results))
+    found = examine(load_plugins, _folders(results or options.RESULTS))
     if as_json:
         render.print_json({**dataclasses.asdict(found), "is_sound": found.is_sound})
     else:

@@ -25,7 +25,7 @@ def export(
     save: Annotated[Path, typer.Option("--save", help="Folder, or .pth, to write; new.")],
     dense: options.DenseOption = None,
     base: options.BaseOption = None,
-    device: options.DeviceOption = "auto",
+    device: options.DeviceOption = None,
     as_json: options.JsonOption = False,
 ) -> int:
     """Write a saved pruned model in another form.
@@ -37,12 +37,12 @@ def export(
     from harness.export import export as write
 
     if to == "lavis":
-        if dense is not None or device != "auto" or as_json:
+        if dense is not None or device is not None or as_json:
             raise InputError("--to lavis takes --base alone, not --dense, --device or --json")
         return backends.write_checkpoint("lavis", Path(folder), save, base)
     if base is not None:
         raise InputError(f"--base {base}: goes with --to lavis, not with --to {to}")
-    place = options.resolve_device(device)
+    place = options.resolve_device(device or "auto")
     speeds = write(folder, save, to, load_plugins(), device=place, dense=dense)
     if as_json:
         shown = [{**dataclasses.asdict(speed), "measured": speed.measured} for speed in speeds]

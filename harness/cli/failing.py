@@ -53,8 +53,6 @@ def failure_of(error: BaseException, *, shows_traceback: bool = False) -> Failur
 
 def _read(error: BaseException) -> tuple[str, str, int]:
     """(message, hint at what helps on, exit code)."""
-    from harness.plugin.faults import one_line, stranger_in
-
     if isinstance(error, HarnessError):
         return str(error), SHOWS if error.__cause__ else "", error.exit_code
     if isinstance(error, UsageError):
@@ -63,15 +61,20 @@ def _read(error: BaseException) -> tuple[str, str, int]:
         return "", "", INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return "", "", UNREAD
-    if stranger_in(error) is None:
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-            return f"out of memory ({one_line(error)})", SHOWS, FAILED
-        if isinstance(error, OSError) and error.errno is not None:
-            code = FAILED if error.errno in OF_MACHINE else WRONG
-            return _trouble(error), SHOWS, code
-        if isinstance(error, Exception):
-            return one_line(error), REPORT, DEFECT
-    return one_line(error), SHOWS, FAILED
+    return _read_unforeseen(error)
+
+
+def _read_unforeseen(error: BaseException) -> tuple[str, str, int]:
+    """The same of what nobody raised on purpose."""
+    from harness.plugin.faults import one_line, stranger_in
+
+    if stranger_in(error) is not None or not isinstance(error, Exception):
+        return one_line(error), SHOWS, FAILED  # a plugin's mistake, or its sys.exit
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"out of memory ({one_line(error)})", SHOWS, FAILED
+    if isinstance(error, OSError) and error.errno is not None:
+        return _trouble(error), SHOWS, FAILED if error.errno in OF_MACHINE else WRONG
+    return one_line(error), REPORT, DEFECT
 
 
 def _trouble(error: OSError) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -98,9 +99,9 @@ FinetuneOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--device", help="cpu, cuda, cuda:1 ... or auto.", show_default=True, rich_help_panel=MODEL
+        "--device", help="cpu, cuda, cuda:1 ... or auto. Default: auto.", rich_help_panel=MODEL
     ),
 ]
 DTypeOption = Annotated[
@@ -172,7 +173,8 @@ PatternOption = Annotated[
     ),
 ]
 ResultsOption = Annotated[
-    Path, typer.Option("--results", help="Results folder.", rich_help_panel=OUTPUT)
+    Path | None,
+    typer.Option("--results", help="Results folder. Default: results.", rich_help_panel=OUTPUT),
 ]
 ConfigOption = Annotated[
     Path | None,
@@ -183,6 +185,31 @@ JsonOption = Annotated[
 ]
 
 DEFAULT_MODEL = "mini-blip2"
+RESULTS = Path("results")
+DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
+#: Parts of a spec by their place -> what they are called where they come from the command line.
+CALLED = {
+    "model.name": "--model",
+    "model.dtype": "--dtype",
+    "model.images": "--images",
+    "model.backend": "--backend",
+    "model.init": "--init",
+    "model.ignore_tensors": "--ignore-tensors",
+    "model.dense": "--dense",
+    "pruners": "--pruner",
+    "sparsities": "--sparsity",
+    "seeds": "--seed",
+    "tasks": "--tasks",
+    "pattern": "--pattern",
+    "calibration": "--calibration",
+    "train": "--train",
+    "finetune": "--finetune",
+    "data": "--data",
+    "batch_size": "--batch-size",
+    "results": "--results",
+}
+#: Keys of a config that evaluating, or an audit, has no use for.
+OF_PRUNING = ("pruners", "sparsities", "seeds", "pattern", "calibration", "train", "finetune")
 
 
 def cache_folder() -> Path:
@@ -200,6 +227,8 @@ def environment_of(backend: str, folder: Path | None) -> Path:
 def build_spec(
     *,
     config: Path | None,
+    unused: Iterable[str] = (),
+    command: str = "run",
     model: str | None = None,
     pruner: str | None = None,
     sparsity: str | None = None,
@@ -210,7 +239,7 @@ def build_spec(
     calibration: str | None = None,
     train: str | None = None,
     finetune: str | None = None,
-    device: str = "auto",
+    device: str | None = None,
     dtype: str | None = None,
     images: str | None = None,
     backend: str | None = None,
@@ -220,102 +249,124 @@ def build_spec(
     batch_size: int | None = None,
     limit: int | None = None,
     pattern: str | None = None,
-    results: Path = Path("results"),
+    results: Path | None = None,
 ) -> RunSpec:
     """A run's spec from a YAML file and the options, which go before it.
+
+    Args:
+        unused: Keys of the file that play no part in the command.
 
     Raises:
         InputError: The first thing wrong, in one line.
     """
-    from harness import notation
     from harness.spec import parse_spec
 
-    content = read_config(config) if config else {}
-    model_part = dict(content.get("model") or {})
-    model_part["name"] = model or model_part.get("name") or DEFAULT_MODEL
-    model_part["device"] = resolve_device(device)
-    model_part |= _given(dtype=dtype, images=notation.parse_images(images), init=init, dense=dense)
-    model_part |= _given(ignore_tensors=notation.parse_patterns(ignore_tensors))
-    if backend is not None:
-        backend_name, _, environment = backend.partition("=")
-        found = environment_of(backend_name, Path(environment) if environment else None)
-        model_part["backend"] = {"name": backend_name, "environment": found}
-    content["model"] = model_part
-    if pruner is not None:
-        words = notation.split_pruners(pruner)
-        content["pruners"] = [notation.parse_pruner(word) for word in words]
-    if sparsity is not None:
-        content["sparsities"] = notation.split_list(sparsity, float, "--sparsity")
-    if seed is not None:
-        content["seeds"] = notation.split_list(seed, int, "--seed")
-    if tasks is not None:
-        content["tasks"] = notation.split_list(tasks, notation.parse_task, "--tasks")
+    content = read_config(config, unused, command) if config else {}
+    parts = {
+        "pruners": pruner,
+        "sparsities": sparsity,
+        "seeds": seed,
+        "tasks": tasks,
+        "pattern": pattern,
+        "data": data,
+        "calibration": calibration,
+        "train": train,
+        "finetune": finetune,
+    }
+    content |= {key: _parsers()[key](text) for key, text in given(**parts).items()}
+    of_model = {"images": images, "backend": backend, "ignore_tensors": ignore_tensors}
+    parsed = {key: _model_parsers()[key](text) for key, text in given(**of_model).items()}
+    plain = given(name=model, device=device, dtype=dtype, init=init, dense=dense)
+    whole = {"name": DEFAULT_MODEL, **content.get("model", {}), **plain, **parsed}
+    content["model"] = {**whole, "device": resolve_device(whole.get("device", "auto"))}
     if limit is not None:
-        content["tasks"] = [{**task, "limit": limit} for task in content.get("tasks", ())]
-    texts = {"data": data, "calibration": calibration, "train": train, "finetune": finetune}
-    content |= {key: _parsers()[key](text) for key, text in _given(**texts).items()}
+        if not content.get("tasks"):
+            raise InputError(f"--limit {limit}: goes with --tasks; there are none to cut")
+        content["tasks"] = [{**task, "limit": limit} for task in content["tasks"]]
     if include_path is not None:
         part = content.get("data", {})
         folders = {**part.get("folders", {}), "lm_eval": include_path}
         content["data"] = {**part, "folders": folders}
-    found_pattern = notation.parse_pattern(pattern)
-    if found_pattern is not None:
-        content["pattern"] = found_pattern
-        if sparsity is None:
-            content["sparsities"] = [1 - found_pattern["keep"] / found_pattern["of"]]
-    content |= _given(batch_size=batch_size)
-    content |= {"results": results, "cache": cache_folder()}
-    return parse_spec(content)
+    if pattern is not None and sparsity is None:
+        content.pop("sparsities", None)
+    content |= given(batch_size=batch_size, results=results)
+    cache = {} if "HARNESS_CACHE" not in os.environ else {"cache": cache_folder()}
+    content = {"results": RESULTS, "cache": cache_folder(), **content, **cache}
+    return parse_spec(_with_fixed_sparsity(content), CALLED)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML or JSON file that ``--config`` names.
-
-    Raises:
-        InputError: It is missing or no mapping.
-    """
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"--config {path}: no such file") from None
-    except (OSError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
-        raise InputError(f"--config {path}: not readable as YAML ({reason})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"--config {path}: a mapping is needed")
-    return content
-
-
-def _given(**options: Any) -> dict[str, Any]:
+def given(**options: Any) -> dict[str, Any]:
+    """Those that are not None."""
     return {key: value for key, value in options.items() if value is not None}
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """A YAML file of a run; pruners and tasks may stand in the short notation.
+def _with_fixed_sparsity(content: dict[str, Any]) -> dict[str, Any]:
+    """A pattern says the sparsity where nothing else does."""
+    pattern = content.get("pattern")
+    if not isinstance(pattern, dict) or "sparsities" in content:
+        return content
+    keep, of = pattern.get("keep"), pattern.get("of")
+    if not (isinstance(keep, int) and isinstance(of, int) and 0 < keep < of):
+        return content  # said by the spec
+    return {**content, "sparsities": [1 - keep / of]}
+
+
+def read_config(path: Path, unused: Iterable[str] = (), command: str = "run") -> dict[str, Any]:
+    """A YAML file of a run, sound by itself; its parts may stand in the notation of the options.
+
+    Args:
+        unused: Keys that play no part in the command.
 
     Raises:
-        InputError: It is missing or no YAML mapping.
+        InputError: It is missing or no YAML mapping, or something in it is wrong.
     """
-    from harness import notation
+    from harness.cli.config_file import read_mapping, refuse_unused
+    from harness.spec import parse_spec
 
-    content = read_yaml(path)
-    if isinstance(content.get("model"), str):
-        content["model"] = {"name": content["model"]}
-    content["pruners"] = _expand(content.get("pruners", []), notation.parse_pruner)
-    content["tasks"] = _expand(content.get("tasks", []), notation.parse_task)
-    for key, parse in _parsers().items():
-        if isinstance(content.get(key), str):
-            content[key] = parse(content[key])
+    content = read_mapping(path)
+    refuse_unused(path, content, unused, command)
+    try:
+        if isinstance(content.get("model"), str):
+            content["model"] = {"name": content["model"]}
+        _expand(content, _parsers())
+        if isinstance(content.get("model"), dict):
+            _expand(content["model"], _model_parsers())
+        model = content.get("model", {})
+        named = {"name": DEFAULT_MODEL, **model} if isinstance(model, dict) else model
+        whole = {"pruners": [{"recipe": "dense"}], **content, "model": named}
+        parse_spec(_with_fixed_sparsity(whole))
+    except InputError as error:
+        raise InputError(f"--config {path}: {error}") from None
     return content
 
 
+def _expand(content: dict[str, Any], parsers: dict[str, Callable[[str], Any]]) -> None:
+    """Turn notations into what they stand for; a single number or text is a list of one."""
+    from harness import notation
+
+    for key, parse in parsers.items():
+        written = content.get(key)
+        if isinstance(written, str):
+            content[key] = parse(written)
+        elif key in ("sparsities", "seeds") and isinstance(written, int | float):
+            content[key] = [written]
+        if content.get(key) is None:
+            content.pop(key, None)
+    for key, parse_one in (("pruners", notation.parse_pruner), ("tasks", notation.parse_task)):
+        if key in parsers and isinstance(content.get(key), list):
+            content[key] = [parse_one(i) if isinstance(i, str) else i for i in content[key]]
+
+
 def _parsers() -> dict[str, Callable[[str], Any]]:
-    """Parts of a spec that may stand in the short notation."""
+    """Parts of a spec in the notation of their options."""
     from harness import notation
 
     return {
+        "pruners": notation.parse_pruners,
+        "sparsities": lambda text: notation.split_list(text, notation.parse_number, "--sparsity"),
+        "seeds": lambda text: notation.split_list(text, notation.parse_whole, "--seed"),
+        "tasks": lambda text: notation.split_list(text, notation.parse_task, "--tasks"),
+        "pattern": notation.parse_pattern,
         "data": notation.parse_data,
         "calibration": notation.parse_calibration,
         "train": notation.parse_train,
@@ -323,11 +374,29 @@ def _parsers() -> dict[str, Callable[[str], Any]]:
     }
 
 
-def _expand(entries: Sequence[Any], parse: Any) -> list[Any]:
-    return [parse(entry) if isinstance(entry, str) else entry for entry in entries]
+def _model_parsers() -> dict[str, Callable[[str], Any]]:
+    """Parts of a model's spec in the notation of their options."""
+    from harness import notation
+
+    return {
+        "images": notation.parse_images,
+        "ignore_tensors": notation.parse_patterns,
+        "backend": _parse_backend,
+    }
 
 
-def resolve_device(name: str) -> str:
+def _parse_backend(text: str) -> dict[str, Any]:
+    """``NAME`` or ``NAME=ENVIRONMENT``."""
+    name, equals, environment = text.partition("=")
+    if not name or (equals and not environment):
+        raise InputError(f"--backend {text!r} is not NAME or NAME=ENVIRONMENT")
+    return {
+        "name": name,
+        "environment": environment_of(name, Path(environment) if equals else None),
+    }
+
+
+def resolve_device(name: object) -> str:
     """``auto`` is the GPU where there is one.
 
     Raises:
@@ -337,10 +406,10 @@ def resolve_device(name: str) -> str:
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"--device {name}: not a device; cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if not isinstance(name, str) or not DEVICE.fullmatch(name):
+        raise InputError(f"--device {name}: not a device; cpu, cuda, cuda:N or auto")
+    if name != "cpu" and not torch.cuda.is_available():
         raise InputError(f"--device {name}: torch sees no GPU here")
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise InputError(f"--device {name}: torch sees {torch.cuda.device_count()} GPUs here")
     return name

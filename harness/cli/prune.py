@@ -33,13 +33,13 @@ def prune(
     calibration: options.CalibrationOption = None,
     train: options.TrainOption = None,
     finetune: options.FinetuneOption = None,
-    device: options.DeviceOption = "auto",
+    device: options.DeviceOption = None,
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     init: options.InitOption = None,
     ignore_tensors: options.IgnoreOption = None,
     pattern: options.PatternOption = None,
-    results: options.ResultsOption = Path("results"),
+    results: options.ResultsOption = None,
     as_json: options.JsonOption = False,
 ) -> int:
     """Prune a model and save it as a folder that loads like any other."""

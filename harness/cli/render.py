@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ def print_outcome(outcome: Outcome, results: Path, *, as_json: bool) -> None:
             "planned": outcome.planned,
             "failures": outcome.failures,
             "absent": outcome.absent,
+            "damaged": outcome.notes,
             "boards": [board_json(board) for board in outcome.boards],
         }
         print_json(content)
@@ -65,6 +66,14 @@ def _print_beside(outcome: Outcome) -> None:
         screen.line("--traceback shows where, and so do the records of what failed")
     for reason in outcome.absent:
         screen.line(f"absent: {reason}")
+    print_damaged(outcome.notes)
+
+
+def print_damaged(notes: Iterable[str]) -> None:
+    """Files of a results folder that are not what was written, on stderr."""
+    screen = stderr()
+    for note in notes:
+        screen.line(f"damaged: {note}")
 
 
 def _print_ways_on(outcome: Outcome, results: Path) -> None:

@@ -21,16 +21,17 @@ def run(
     calibration: options.CalibrationOption = None,
     train: options.TrainOption = None,
     finetune: options.FinetuneOption = None,
-    device: options.DeviceOption = "auto",
+    device: options.DeviceOption = None,
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     backend: options.BackendOption = None,
     init: options.InitOption = None,
     ignore_tensors: options.IgnoreOption = None,
+    dense: options.DenseOption = None,
     batch_size: options.BatchOption = None,
     limit: options.LimitOption = None,
     pattern: options.PatternOption = None,
-    results: options.ResultsOption = Path("results"),
+    results: options.ResultsOption = None,
     config: options.ConfigOption = None,
     record: Annotated[
         Path | None,
@@ -55,35 +56,34 @@ def run(
     from harness.cli.replay import replay_spec, report_replay
     from harness.pipeline import run as run_pipeline
 
-    if record is not None:
-        spec = replay_spec(record, device=device, results=results)
-    else:
-        spec = options.build_spec(
-            config=config,
-            model=model,
-            pruner=pruner,
-            sparsity=sparsity,
-            seed=seed,
-            tasks=tasks,
-            data=data,
-            include_path=include_path,
-            calibration=calibration,
-            train=train,
-            finetune=finetune,
-            device=device,
-            dtype=dtype,
-            images=images,
-            backend=backend,
-            init=init,
-            ignore_tensors=ignore_tensors,
-            batch_size=batch_size,
-            limit=limit,
-            pattern=pattern,
-            results=results,
-        )
+    given = {
+        "config": config,
+        "model": model,
+        "pruner": pruner,
+        "sparsity": sparsity,
+        "seed": seed,
+        "tasks": tasks,
+        "data": data,
+        "include_path": include_path,
+        "calibration": calibration,
+        "train": train,
+        "finetune": finetune,
+        "device": device,
+        "dtype": dtype,
+        "images": images,
+        "backend": backend,
+        "init": init,
+        "ignore_tensors": ignore_tensors,
+        "dense": dense,
+        "batch_size": batch_size,
+        "limit": limit,
+        "pattern": pattern,
+        "results": results,
+    }
+    spec = options.build_spec(**given) if record is None else replay_spec(record, given)
     with live_progress() as display:
         outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
     render.print_outcome(outcome, spec.results, as_json=as_json)
     if record is not None and not dry_run:
-        report_replay(record, results, as_json=as_json)
+        report_replay(record, spec.results, as_json=as_json)
     return 1 if outcome.failures or outcome.absent else 0

@@ -83,7 +83,7 @@ def stand_in_for_closed() -> None:
     """Where a process was started without stdin, stdout or stderr, let it have one that is void."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= ERR:
         name = ("stdin", "stdout", "stderr")[descriptor]
-        setattr(sys, name, open(descriptor, "r+" if not descriptor else "w"))
+        setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r"))
     os.close(descriptor)
 
 
