@@ -59,7 +59,7 @@ def _read(error: BaseException) -> tuple[str, str, int]:
         return _usage(error), "", WRONG
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         return "", "", INTERRUPTED
-    if isinstance(error, BrokenPipeError):
+    if BrokenPipeError in map(type, (error, error.__context__)):
         return "", "", UNREAD
     return _read_unforeseen(error)
 

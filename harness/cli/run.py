@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import options
+from harness.cli import options, specs
 
 
 def run(
@@ -80,7 +80,7 @@ def run(
         "pattern": pattern,
         "results": results,
     }
-    spec = options.build_spec(**given) if record is None else replay_spec(record, given)
+    spec = specs.build_spec(**given) if record is None else replay_spec(record, given)
     with live_progress() as display:
         outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
     render.print_outcome(outcome, spec.results, as_json=as_json)

@@ -29,6 +29,8 @@ class Head:
     is_right: bool = False
     is_whole: bool = False
     """Whether its cells stay on one line: names that people type, numbers."""
+    width: int | None = None
+    """Characters; None = what its cells take and the others leave."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Screen:
                 justify="right" if column.is_right else "left",
                 no_wrap=column.is_whole and longest <= WHOLE_SHARE * self.width,
                 overflow="fold",
+                width=column.width,
             )
         for row in found:
             if row is None:
