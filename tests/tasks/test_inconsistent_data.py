@@ -224,7 +224,8 @@ def test_a_key_twice_in_one_object_is_refused(
         "", "{", "[", "nul", "{}x", '{"questions": [}', '{"questions": [,]}', '{"questions": [{}',
         '{"questions" []}', '{"questions": []', '{"questions": []} []', '{"questions": [] "a": 1}',
         "{1: 2}", '{"questions": {}}', '[{"questions": []}]', "[" * 100_000,
-        '{"questions": ' * 9999, '{"questions": [' + "9" * 5000 + "]}", '{"a": "\\u12"}', "\ufeff\ufeff{}",
+        '{"questions": ' * 9999, '{"questions": [' + "9" * 5000 + "]}", '{"a": "\\u12"}',
+        "\ufeff\ufeff{}",
     ],
 )  # fmt: skip
 def test_what_is_no_json_is_told_in_one_line(text: str, tmp_path: Path) -> None:
