@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,7 @@ from harness.errors import InputError
 from harness.folder_manifest import Manifest
 from harness.grid import Variant
 from harness.model import Model, load_model
-from harness.plugin import StageInfo
+from harness.plugin import CellInfo, StageInfo
 from harness.plugin.events import Stage
 from harness.plugin.manager import Plugins
 from harness.record import Circumstances
@@ -42,6 +42,21 @@ class Announcer:
 
     def __init__(self, plugins: Plugins) -> None:
         self.hook = plugins.hook
+        self._cells: Sequence[CellInfo] = ()
+        self._begun = 0
+
+    def plan(self, cells: Sequence[CellInfo]) -> None:
+        """Announce what will run, in this order."""
+        self._cells = cells
+        self.hook.harness_cells_planned(cells=cells)
+
+    def begin(self, label: str) -> None:
+        """Announce that a planned cell begins; others, such as one that is there, are not told."""
+        for number, cell in enumerate(self._cells[self._begun :], self._begun + 1):
+            if cell.label == label:
+                self._begun = number
+                self.hook.harness_cell_started(number=number, cell=cell)
+                return
 
     @contextmanager
     def stage(self, stage: Stage, label: str) -> Iterator[RunningStage]:

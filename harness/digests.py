@@ -10,6 +10,11 @@ from typing import BinaryIO
 
 from harness.errors import CheckpointError
 
+#: What reading a file that is none of safetensors' may raise.
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError),
+    *(struct.error, EOFError, RecursionError),
+)
 #: Bytes that are hashed at once.
 PIECE = 1 << 24
 
@@ -42,7 +47,7 @@ def tensor_digests(path: Path) -> dict[str, str]:
                 name: _hash_part(file, start + first, start + last, name)
                 for name, (first, last) in places.items()
             }
-    except (OSError, ValueError, TypeError, KeyError, struct.error, EOFError) as error:
+    except UNREADABLE as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from None
 
 
@@ -53,7 +58,11 @@ def _places(file: BinaryIO, size: int) -> tuple[int, dict[str, tuple[int, int]]]
         raise EOFError("it ends within its header")
     header = json.loads(file.read(length))
     header.pop("__metadata__", None)
-    return 8 + length, {name: tuple(entry["data_offsets"]) for name, entry in header.items()}
+    places = {name: tuple(entry["data_offsets"]) for name, entry in header.items()}
+    for name, (first, last) in places.items():
+        if not (type(first) is type(last) is int and 0 <= first <= last <= size):
+            raise ValueError(f"tensor {name} lies nowhere in it")
+    return 8 + length, places
 
 
 def _hash_part(file: BinaryIO, start: int, stop: int, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,7 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
             is_blind=variant.is_blind,
             resume=resume,
             progress=stage.progress,
+            measuring=partial(bench.announcer.stage, "metrics", label),
         )
     if evaluation.damaged:
         told = f"{evaluation.damaged} batches were damaged and asked again"

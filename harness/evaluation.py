@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,11 +95,13 @@ def evaluate(
     is_blind: bool,
     resume: Path,
     progress: Progress,
+    measuring: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Evaluation:
     """Ask everything, then score everything.
 
     Args:
         resume: Append-only log of finished batches; what it holds is not asked again.
+        measuring: Entered while the answers are scored, which may take its time.
 
     Raises:
         RunError: A score is NaN.
@@ -117,7 +119,7 @@ def evaluate(
         )
         outputs = task.task.ask(asker, asked, task.profile)
         sizes = log.batch_sizes
-    with blamed(title_of(task.part)):
+    with measuring(), blamed(title_of(task.part)):
         check_outputs(outputs, len(asked))
         scores = task.task.score(task.examples, outputs, task.profile)
         check_verdict(scores, len(asked), task.task.metric)

@@ -13,7 +13,7 @@ from harness.asked import hash_of
 from harness.atomic import write_atomically
 from harness.digests import file_digest, tensor_digests
 from harness.entry import Entry
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, InputError
 from harness.record import PruneRecord
 from harness.semi_structured import WEIGHTS as PACKED
 from harness.store import encode, read_record
@@ -80,9 +80,14 @@ def read_manifest(folder: str) -> Manifest | None:
 
     Raises:
         DataError: There is a manifest and it cannot be read.
+        InputError: No folder can have that name.
     """
     path = Path(folder) / MANIFEST
-    return read_record(path, Manifest) if path.is_file() else None
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise InputError(f"model {folder}: cannot be read ({error.strerror})") from None
+    return read_record(path, Manifest) if is_there else None
 
 
 def refuse_damaged(folder: Path, manifest: Manifest) -> None:
@@ -91,9 +96,20 @@ def refuse_damaged(folder: Path, manifest: Manifest) -> None:
     Raises:
         CheckpointError: A part of the record, a tensor or a file is not the one that was saved.
     """
+    _refuse_links(folder)
     _check_record(folder, manifest)
     _check_files(folder, manifest)
     _check_tensors(folder, manifest)
+
+
+def _refuse_links(folder: Path) -> None:
+    """A saved folder holds files; what a link out of it leads to is not even looked at."""
+    inside = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise CheckpointError(
+                f"{path} is a link that leads out of the folder; a saved folder holds its files"
+            )
 
 
 def _other_files(folder: Path) -> dict[str, str]:
@@ -151,6 +167,8 @@ def _check_record(folder: Path, manifest: Manifest) -> None:
 
 def _check_tensors(folder: Path, manifest: Manifest) -> None:
     for name, wanted in manifest.tensors.items():
+        if Path(name).name != name:
+            raise CheckpointError(f"{folder / MANIFEST}: {name!r} is no file of the folder")
         found = tensor_digests(folder / name)
         for tensor in wanted.keys() | found.keys():
             if wanted.get(tensor) != found.get(tensor):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,8 @@ from torch import Tensor, nn
 
 from harness.asked import hash_of
 from harness.contract import blamed, check_loaded
-from harness.errors import CheckpointError, InputError
+from harness.errors import CheckpointError, InputError, PartError
+from harness.model_config import read_config, refuse_quantised
 from harness.plugin import (
     Answering,
     BundledModel,
@@ -23,8 +22,10 @@ from harness.plugin import (
     Group,
     LayerInfo,
     LoadedModel,
+    ModelFamily,
     Tower,
 )
+from harness.plugin.faults import one_line
 from harness.plugin.manager import Plugins
 from harness.plugin.registry import Provider
 from harness.spec import ModelSpec
@@ -243,13 +244,11 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     bundled = plugins.models.get(spec.name) if spec.name in plugins.models else None
     folder = str(bundled.given().folder()) if bundled else spec.name
     config = read_config(folder, spec, plugins)
-    _refuse_quantised(config, spec.name)
+    refuse_quantised(config, spec.name)
     own = own_distribution().name
     for provider in sorted(plugins.model_families, key=lambda i: i.origin.distribution == own):
-        family = provider.given()
-        if family.matches(config):
-            with blamed(f"model family {provider.name} of {provider.origin}"):
-                loaded = check_loaded(family.load(folder, spec))
+        if provider.given().matches(config):
+            loaded = _load(provider, folder, spec, is_own=provider.origin.distribution == own)
             return Model(
                 spec=spec,
                 family=provider.name,
@@ -264,15 +263,20 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
     raise InputError("; ".join(filter(None, [lack, known, plugins.told_aside()])))
 
 
-def _refuse_quantised(config: Mapping[str, Any], model: str) -> None:
-    for part in (config, *config.values()):
-        how = part.get("quantization_config") if isinstance(part, Mapping) else None
-        if how:
-            method = how.get("quant_method") if isinstance(how, Mapping) else how
-            raise InputError(
-                f"model {model}: its config says weights quantised by {method}; quantised weights "
-                f"are not pruned; give the full-precision checkpoint"
-            )
+def _load(
+    provider: Provider[type[ModelFamily]], folder: str, spec: ModelSpec, *, is_own: bool
+) -> LoadedModel:
+    """Let a family load a folder; what ours stumbles over is the folder's fault."""
+    try:
+        with blamed(f"model family {provider.name} of {provider.origin}"):
+            return check_loaded(provider.given().load(folder, spec))
+    except PartError as error:
+        if not is_own or error.__cause__ is None:
+            raise
+        raise CheckpointError(
+            f"model {spec.name}: its files make no model of family {provider.name} "
+            f"({one_line(error.__cause__)})"
+        ) from error.__cause__
 
 
 def _start_backend(
@@ -282,40 +286,3 @@ def _start_backend(
         return None
     backend = plugins.backends.get(spec.backend.name).given()
     return backend.start(loaded, folder, spec, spec.backend.environment)
-
-
-def read_config(folder: str, spec: ModelSpec, plugins: Plugins) -> dict[str, Any]:
-    """The model's ``config.json``, from a folder or the local hub cache."""
-    path = Path(folder) / "config.json"
-    if not path.is_file():
-        path = _cached_config(folder, spec, plugins)
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a readable config ({error})") from None
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path}: a config is a JSON object, not {type(config).__name__}")
-    return config
-
-
-def _cached_config(name: str, spec: ModelSpec, plugins: Plugins) -> Path:
-    if Path(name).is_dir():
-        adapter = (Path(name) / "adapter_config.json").is_file()
-        also = "; an adapter alone is no model: merge it into the one it was made for, and save it"
-        raise CheckpointError(
-            f"{name}: no config.json; a model folder has one{also if adapter else ''}"
-        )
-    if name.count("/") != 1 or name.startswith(("/", ".")):
-        if "/" in name:
-            raise InputError(f"model {name}: no such folder")
-        raise plugins.models.unknown(name)
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(name, "config.json")
-    if not isinstance(found, str):
-        needed = f"{name} config.json" if spec.init == "random" else name
-        raise InputError(
-            f"model {name}: neither a folder nor in the local hub cache; "
-            f"fetch it once with `hf download {needed}`"
-        )
-    return Path(found)

@@ -16,7 +16,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, uint8
 
 from harness.atomic import written_whole
 from harness.errors import CheckpointError, PartError
@@ -66,8 +66,8 @@ class Patch:
         for layer in self._model.layers:
             key = f"mask:{layer.name}"
             bits = self._file.get_tensor(key) if key in self._names else None
-            if bits is None or bits.numel() != -(-layer.numel // 8):
-                found = "no mask" if bits is None else f"a mask of {bits.numel()} bytes"
+            if bits is None or (bits.dtype, bits.numel()) != (uint8, -(-layer.numel // 8)):
+                found = "no mask" if bits is None else f"{bits.numel()} times {bits.dtype}"
                 raise CheckpointError(f"{layer.name}: {found} for {layer.numel} weights")
             masks[layer.name] = unpack(bits, layer.shape)
         return masks

@@ -25,7 +25,7 @@ from harness.folder_manifest import Format, read_manifest
 from harness.grid import Variant, make_variants
 from harness.leaderboard import Board, write_boards
 from harness.patch import open_patch
-from harness.plugin import RunInfo
+from harness.plugin import CellInfo, RunInfo
 from harness.plugin.faults import one_line, whole
 from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
@@ -84,6 +84,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         _look_ahead(bench, rows)
         if not dry:
             _tidy(bench, rows)
+            announcer.plan([cell for row in rows for cell in row.cells])
         for row in rows:
             outcome.skipped += len(row.filed)
             if dry:
@@ -168,9 +169,15 @@ class _Row:
     filed: Sequence[EvalCell]
 
     @property
+    def cells(self) -> list[CellInfo]:
+        """What is to be done, in its order."""
+        evals = [CellInfo(label=cell.label, kind=cell.task.name) for cell in self.missing]
+        prune = CellInfo(label=f"prune {self.variant.label}", kind="prune")
+        return [prune, *evals] if self.needs_record else evals
+
+    @property
     def missing_labels(self) -> list[str]:
-        labels = [cell.label for cell in self.missing]
-        return [f"prune {self.variant.label}", *labels] if self.needs_record else labels
+        return [cell.label for cell in self.cells]
 
 
 def _plan(bench: Bench, variant: Variant, tasks: Sequence[OpenTask]) -> _Row:
@@ -235,13 +242,14 @@ def _filed_if_failed(
     bench: Bench, variant: Variant, cell: PruneCell | EvalCell, outcome: Outcome
 ) -> Iterator[None]:
     """The stage border: what goes wrong inside becomes a failure record, and the run goes on."""
+    label = cell.label if isinstance(cell, EvalCell) else variant.label
+    bench.announcer.begin(label if isinstance(cell, EvalCell) else f"prune {label}")
     try:
         yield
     except StorageError:
         raise
     except (Exception, SystemExit) as error:  # a plugin may call sys.exit
         reason, traceback = one_line(error), whole(error)
-        label = cell.label if isinstance(cell, EvalCell) else variant.label
         outcome.failures.append(f"{label}: {reason}")
         outcome.tracebacks.append(traceback)
         happened = bench.circumstances(bench.cost(), variant)

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import InputError
+from harness.told import refuse_unwritable_words
 from harness.wording import explain
 
-Sparsity = Annotated[float, Field(ge=0, lt=1)]
+MOST = 2**31 - 1
+"""Of anything that is counted: far above what there is, and what every library can count to."""
+Count = Annotated[int, Field(gt=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Name = Annotated[str, Field(min_length=1)]
 Setting = bool | int | float | str
 DType = Literal["float32", "bfloat16", "float16"]
 
 
-class Spec(BaseModel):
-    """Base: frozen, and an unknown key is an error."""
+def _is_share(value: float) -> float:
+    if 0 <= value < 1:
+        return value
+    percent = f"; {value / 100:g} for {value:g} %" if 1 < value < 100 else ""
+    raise ValueError(f"sparsity is a share from 0 to below 1, {value:g} seen{percent}")
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+Sparsity = Annotated[float, AfterValidator(_is_share)]
+
+
+class Spec(BaseModel):
+    """Base: frozen, an unknown key is an error, and numbers are finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Side = Annotated[int, Field(gt=0, le=2**14)]
+"""Pixels."""
+Deviation = Annotated[float, Field(gt=0)]
 
 
 class ImageSpec(Spec):
@@ -28,16 +48,22 @@ class ImageSpec(Spec):
     The short side is resized bicubically, then a square is cut from the centre.
     """
 
-    short: int
-    crop: int
+    short: Side
+    crop: Side
     mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    std: tuple[Deviation, Deviation, Deviation]
+
+    @model_validator(mode="after")
+    def _cuts_from_it(self) -> Self:
+        if self.crop > self.short:
+            raise ValueError(f"crop={self.crop} does not fit into short={self.short}")
+        return self
 
 
 class BackendSpec(Spec):
     """Another implementation that answers for the model when it is evaluated."""
 
-    name: str
+    name: Name
     environment: Path
     """Where the backend's own environment lies."""
 
@@ -45,7 +71,7 @@ class BackendSpec(Spec):
 class ModelSpec(Spec):
     """Which model, and how it is held."""
 
-    name: str
+    name: Name
     """Name of a bundled model, a folder, or a hub id that is in the local cache."""
     device: str = "cpu"
     dtype: DType = "float32"
@@ -66,11 +92,11 @@ class ModelSpec(Spec):
 class PrunerSpec(Spec):
     """A recipe by name, a free composition, or a recipe with changes."""
 
-    recipe: str | None = None
-    score: str | None = None
-    budget: str | None = None
-    local: tuple[str, ...] | None = None
-    search: str | None = None
+    recipe: Name | None = None
+    score: Name | None = None
+    budget: Name | None = None
+    local: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    search: Name | None = None
     p_max: Sparsity | None = None
     """Cap on the sparsity of every layer, instead of the recipe's own."""
     settings: Mapping[str, Setting] = {}
@@ -103,8 +129,14 @@ class SubsetSpec(Spec):
     See `harness.subsets`. Smaller slices lie inside larger ones.
     """
 
-    start: int = Field(default=0, ge=0)
-    stop: int | None = Field(default=None, gt=0)
+    start: int = Field(default=0, ge=0, le=MOST)
+    stop: Count | None = None
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if self.stop is not None and self.stop <= self.start:
+            raise ValueError(f"{self.start}:{self.stop} holds nothing; N:M is from N up to M")
+        return self
 
     def __str__(self) -> str:
         """The notation, e.g. ``@5k``, ``@128:`` or ``@128:512``."""
@@ -119,7 +151,7 @@ def _thousands(number: int) -> str:
 class SourceSpec(Spec):
     """Where samples with targets come from."""
 
-    source: str | None = None
+    source: Name | None = None
     """None = the model's own; an error for models that have none."""
     path: Path | None = None
     subset: SubsetSpec | None = None
@@ -131,15 +163,15 @@ class SourceSpec(Spec):
 class CalibrationSpec(SourceSpec):
     """Where the calibration set is drawn from, and how large it is."""
 
-    samples: int = Field(default=128, gt=0)
+    samples: Count = 128
 
 
 class FinetuneSpec(Spec):
     """Training after pruning in which zeros stay zero; see `harness.plugin.Training`."""
 
-    steps: int = Field(gt=0)
+    steps: Count
     lr: float = Field(default=1e-4, gt=0)
-    batch_size: int = Field(default=16, gt=0)
+    batch_size: Count = 16
     weight_decay: float = Field(default=0.0, ge=0)
 
     @property
@@ -152,24 +184,24 @@ class FinetuneSpec(Spec):
 class GenerationSpec(Spec):
     """Changes to a profile's generation."""
 
-    num_beams: int | None = Field(default=None, gt=0)
-    max_new_tokens: int | None = Field(default=None, gt=0)
-    min_length: int | None = Field(default=None, ge=0)
+    num_beams: Count | None = None
+    max_new_tokens: Count | None = None
+    min_length: int | None = Field(default=None, ge=0, le=MOST)
     length_penalty: float | None = None
 
 
 class TaskSpec(Spec):
     """Which task, which part of it, and how the model is asked."""
 
-    name: str
-    profile: str | None = None
+    name: Name
+    profile: Name | None = None
     subset: SubsetSpec | None = None
-    limit: int | None = Field(default=None, gt=0)
+    limit: Count | None = None
     """The first so many items in file order."""
     prompt: str | None = None
     """Instead of the profile's; ``{}`` stands for the question."""
     generation: GenerationSpec | None = None
-    image_size: int | None = Field(default=None, gt=0)
+    image_size: Side | None = None
     """Side in pixels that images are prepared at, instead of the profile's."""
 
 
@@ -187,8 +219,8 @@ class DataSpec(Spec):
 class PatternSpec(Spec):
     """n:m sparsity: `keep` of every `of` consecutive inputs stay."""
 
-    keep: int = Field(gt=0)
-    of: int = Field(gt=1)
+    keep: Count
+    of: int = Field(gt=1, le=MOST)
 
     @model_validator(mode="after")
     def _prunes_something(self) -> Self:
@@ -203,7 +235,7 @@ class RunSpec(Spec):
     model: ModelSpec
     pruners: tuple[PrunerSpec, ...] = Field(min_length=1)
     sparsities: tuple[Sparsity, ...] = Field(default=(0.5,), min_length=1)
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     tasks: tuple[TaskSpec, ...] = ()
     pattern: PatternSpec | None = None
     calibration: CalibrationSpec = CalibrationSpec()
@@ -211,7 +243,7 @@ class RunSpec(Spec):
     """Where searchers and fine-tuning get their train stream."""
     finetune: FinetuneSpec | None = None
     data: DataSpec = DataSpec()
-    batch_size: int = Field(default=32, gt=0)
+    batch_size: Count = 32
     results: Path = Path("results")
     cache: Path = Path("~/.cache/harness")
     """Where editions are made and looked for."""
@@ -228,13 +260,29 @@ class RunSpec(Spec):
         return self
 
 
-def parse_spec(content: object) -> RunSpec:
+def parse_spec(content: object, called: Mapping[str, str] | None = None) -> RunSpec:
     """Check the content of a YAML file or the command line.
+
+    Args:
+        called: Place in the content, e.g. ``model.name`` -> what people know it as.
 
     Raises:
         InputError: The first thing wrong, with its place, the value seen and what would be right.
     """
+    refuse_unwritable_words(_texts(content))
     try:
         return RunSpec.model_validate(content)
     except ValidationError as error:
-        raise InputError(explain(error, RunSpec)) from None
+        raise InputError(explain(error, RunSpec, called)) from None
+
+
+def _texts(content: object) -> Iterator[str]:
+    """All texts of nested mappings and lists, keys too."""
+    if isinstance(content, str | Path):
+        yield str(content)
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from (*_texts(key), *_texts(value))
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _texts(value)

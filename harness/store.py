@@ -33,18 +33,23 @@ from harness.unfinished import clear_unfinished
 from harness.wording import explain
 
 KEY_LENGTH = 12
+LONGEST_SLUG = 160
 #: What a record's own hashes are called in its file.
 DIGEST, CIRCUMSTANCES = "digest", "circumstances"
 R = TypeVar("R", bound=BaseModel)
 
 
 def slug(text: str) -> str:
-    """Lower case, only ``[a-z0-9.-]``.
+    """Lower case, only ``[a-z0-9.-]``; a long one ends in a digest, as file names are limited.
 
     >>> slug("ecoflap score.eps=0.01")
     'ecoflap-score.eps-0.01'
     """
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "unnamed"
+    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "unnamed"
+    if len(plain) <= LONGEST_SLUG:
+        return plain
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:KEY_LENGTH]
+    return f"{plain[: LONGEST_SLUG - KEY_LENGTH - 1]}-{digest}"
 
 
 class Store:

@@ -26,15 +26,23 @@ NEEDED: Mapping[str, str] = {
     "greater_than_equal": "at least {ge}",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+    "invalid_key": "a text as key",
+    "is_instance_of": "{class}",
     "int_type": "a whole number",
     "less_than": "a number below {lt}",
     "less_than_equal": "at most {le}",
     "list_type": "a list",
     "literal_error": "{expected}",
     "mapping_type": "a mapping",
+    "model_attributes_type": "a mapping",
     "model_type": "a mapping",
+    "none_required": "nothing",
     "path_type": "a path",
+    "recursion_loop": "content that does not hold itself",
+    "string_too_short": "a text of at least {min_length} characters",
     "string_type": "a text",
+    "string_unicode": "a text in UTF-8",
     "too_long": "at most {max_length} of them",
     "too_short": "at least {min_length} of them",
     "tuple_type": "a list",
@@ -45,30 +53,58 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
 
-def explain(error: ValidationError, kind: Any = None) -> str:
+def explain(
+    error: ValidationError, kind: Any = None, called: Mapping[str, str] | None = None
+) -> str:
     """The first fault in one line; a field that is not known goes before one that is missing.
 
     Args:
         kind: The class that was to be made, of whose fields near matches are told.
+        called: Place, e.g. ``model.name`` -> what people know it as, e.g. ``--model``.
     """
-    faults = error.errors()
+    faults = error.errors(include_url=False)
     fault = next((fault for fault in faults if fault["type"] in UNKNOWN), faults[0])
     path, type_ = fault["loc"], fault["type"]
-    place = ".".join(map(str, path))
     if type_ in UNKNOWN:
         *outer, name = path
         known = field_names(_kind_at(kind, outer))
-        within = f" of {'.'.join(map(str, outer))}" if outer else ""
-        return str(UnknownNameError(f"field{within}", str(name), known))
+        place = _place(outer, called)
+        told = called and place in called.values()
+        within = f" of {place}" if place else ""
+        of = "setting" if told else "field"
+        return str(UnknownNameError(f"{of}{within}", str(name), known))
+    place = _place(path, called)
     if type_ in MISSING:
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ")
     if type_ == "value_error":
         return f"{place}: {message}" if place else message
+    if type_ == "json_invalid":
+        return f"no JSON: {message.partition(': ')[2]}"
     known_of_it = {key: _plain(value) for key, value in fault.get("ctx", {}).items()}
-    needed = NEEDED.get(type_, message).format(**known_of_it)
-    told = f"{needed} is needed, not {_SHORT.repr(fault['input'])}"
+    own = f"{message.removeprefix('Input should be ')}"
+    needed = NEEDED[type_].format(**known_of_it) if type_ in NEEDED else own
+    told = f"{needed} is needed, not {shown(fault['input'])}"
     return f"{place}: {told}" if place else told
+
+
+def shown(value: object) -> str:
+    """A value that was seen, cut where it is long."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # a number of more digits than Python writes
+        return f"a {type(value).__name__} of thousands of digits"
+
+
+def _place(path: Sequence[int | str], called: Mapping[str, str] | None) -> str:
+    """``calibration.samples``, or ``--calibration: samples``."""
+    steps = list(map(str, path))
+    for end in range(len(steps), 0, -1):
+        option = (called or {}).get(".".join(steps[:end]))
+        if option:
+            inner = [str(step) for step in path[end:] if not isinstance(step, int)]
+            return ": ".join([option, ".".join(inner)] if inner else [option])
+    return ".".join(steps)
 
 
 def _plain(value: Any) -> str:

@@ -22,7 +22,7 @@ def batch(
     data: options.DataOption = None,
     include_path: options.IncludeOption = None,
     batch_sizes: SizesOption = "1,4,32",
-    device: options.DeviceOption = "auto",
+    device: options.DeviceOption = None,
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     limit: options.LimitOption = None,
@@ -33,15 +33,19 @@ def batch(
     from harness import notation
     from harness.audit import audit_batches
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.cli.progress import live_progress
     from harness.errors import InputError
-    from harness.plugin.manager import load_plugins
 
-    sizes = list(dict.fromkeys(notation.split_list(batch_sizes, int, "--batch-sizes")))
+    sizes = list(
+        dict.fromkeys(notation.split_list(batch_sizes, notation.parse_whole, "--batch-sizes"))
+    )
     if any(size < 1 for size in sizes):
         raise InputError(f"--batch-sizes {batch_sizes}: every size is at least 1")
     spec = options.build_spec(
         config=config,
+        unused=(*options.OF_PRUNING, "batch_size", "results"),
+        command="audit batch",
         model=model,
         pruner="dense",
         tasks=tasks,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli import options
-from harness.cli.streams import say
+from harness.cli.streams import say, tell
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Samples that an audit asks unless it is told otherwise.
 AUDITED = 16
+#: Keys of a config that an audit has no use for.
+UNUSED = ("pruners", "sparsities", "pattern", "train", "finetune", "tasks", "data", "results")
 
 
 def commands_of(name: str, title: str) -> typer.Typer:
@@ -67,7 +69,7 @@ def commands_of(name: str, title: str) -> typer.Typer:
     ) -> int:
         """Make the environment that `--backend` and `harness audit` start."""
         environment = options.environment_of(name, folder)
-        typer.echo(f"{environment}: installing, unless it is there; this takes minutes", err=True)
+        tell(f"{environment}: installing, unless it is there; this takes minutes")
         say(f"{environment}: {_backend(name).setup(environment)}")
         return 0
 
@@ -94,17 +96,19 @@ def audit_of(name: str) -> Callable[..., int]:
             Path | None, typer.Option("--dir", help="The backend's environment.")
         ] = None,
         seed: options.SeedOption = None,
-        device: options.DeviceOption = "auto",
+        device: options.DeviceOption = None,
         batch_size: options.BatchOption = None,
         config: options.ConfigOption = None,
         as_json: options.JsonOption = False,
     ) -> int:
         """Compare losses and generated texts of the same weights on the same samples."""
         from harness.backend_audit import audit_backend
-        from harness.plugin.manager import load_plugins
+        from harness.cli.loading import load_plugins
 
         spec = options.build_spec(
             config=config,
+            unused=UNUSED,
+            command=f"audit {name}",
             model=model,
             pruner="dense",
             seed=seed,
@@ -127,36 +131,33 @@ def _print_audit(audit: BackendAudit, *, as_json: bool) -> None:
     """Losses and texts of a family beside those of a backend."""
     import dataclasses
 
-    from rich.markup import escape
-    from rich.table import Table
-
     from harness.cli import render
+    from harness.cli.screen import stdout
 
     if as_json:
         render.print_json({**dataclasses.asdict(audit), "is_equal": audit.is_equal})
         return
     losses = audit.losses
-    table = Table(f"{audit.model}", "samples", "family", audit.backend, "difference")
-    table.add_row(
-        "loss",
-        str(losses.samples),
-        f"{losses.ours:.6f}",
-        f"{losses.theirs:.6f}",
-        f"at most {losses.largest:.1e} of a loss",
-    )
-    for texts in audit.texts:
-        first = texts.different[:1]
-        table.add_row(
-            f"texts, {texts.generation}",
-            str(texts.samples),
-            *[escape(repr(words)) for _, *pair in first for words in pair] or ["", ""],
-            f"{len(texts.different)} different",
+    rows = [
+        (
+            "loss",
+            str(losses.samples),
+            f"{losses.ours:.6f}",
+            f"{losses.theirs:.6f}",
+            f"at most {losses.largest:.1e} of a loss",
         )
-    render.stdout().print(table)
+    ]
+    for texts in audit.texts:
+        pairs = [(repr(ours), repr(theirs)) for _, ours, theirs in texts.different[:1]]
+        ours, theirs = pairs[0] if pairs else ("", "")
+        different = f"{len(texts.different)} different"
+        rows.append((f"texts, {texts.generation}", str(texts.samples), ours, theirs, different))
+    heads = (audit.model, "samples", "family", audit.backend, "difference")
+    stdout().table(heads, rows)
 
 
 def _backend(name: str) -> Backend:
-    from harness.plugin.manager import load_plugins
+    from harness.cli.loading import load_plugins
 
     return load_plugins().backends.get(name).given()
 
@@ -165,7 +166,9 @@ def _sections(path: Path | None) -> dict[str, dict[str, Any]]:
     """Settings per section of a config."""
     if path is None:
         return {}
-    content = options.read_yaml(path)
+    from harness.cli.config_file import read_mapping
+
+    content = read_mapping(path)
     for section, settings in content.items():
         if not isinstance(settings, dict):
             raise InputError(

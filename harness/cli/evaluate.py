@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.cli import options
 
 
@@ -12,7 +10,7 @@ def evaluate(
     model: options.ModelOption = None,
     data: options.DataOption = None,
     include_path: options.IncludeOption = None,
-    device: options.DeviceOption = "auto",
+    device: options.DeviceOption = None,
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     backend: options.BackendOption = None,
@@ -21,18 +19,21 @@ def evaluate(
     dense: options.DenseOption = None,
     batch_size: options.BatchOption = None,
     limit: options.LimitOption = None,
-    results: options.ResultsOption = Path("results"),
+    results: options.ResultsOption = None,
     config: options.ConfigOption = None,
     as_json: options.JsonOption = False,
 ) -> int:
     """Evaluate a model as it is, e.g. a folder that `harness prune --save` wrote."""
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.cli.progress import live_progress
+    from harness.errors import InputError
     from harness.pipeline import run
-    from harness.plugin.manager import load_plugins
 
     spec = options.build_spec(
         config=config,
+        unused=options.OF_PRUNING,
+        command="eval",
         model=model,
         pruner="dense",
         tasks=tasks,
@@ -49,7 +50,9 @@ def evaluate(
         limit=limit,
         results=results,
     )
+    if not spec.tasks:
+        raise InputError("--tasks: name the tasks to evaluate on; `harness tasks` lists them")
     with live_progress() as display:
         outcome = run(spec, load_plugins(display))
-    render.print_outcome(outcome, as_json=as_json)
+    render.print_outcome(outcome, spec.results, as_json=as_json)
     return 1 if outcome.failures or outcome.absent else 0

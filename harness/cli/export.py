@@ -25,7 +25,7 @@ def export(
     save: Annotated[Path, typer.Option("--save", help="Folder, or .pth, to write; new.")],
     dense: options.DenseOption = None,
     base: options.BaseOption = None,
-    device: options.DeviceOption = "auto",
+    device: options.DeviceOption = None,
     as_json: options.JsonOption = False,
 ) -> int:
     """Write a saved pruned model in another form.
@@ -33,16 +33,16 @@ def export(
     2:4 is measured where it is written: theoretical and real speed of each layer shape.
     """
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.export import export as write
-    from harness.plugin.manager import load_plugins
 
     if to == "lavis":
-        if dense is not None or device != "auto" or as_json:
+        if dense is not None or device is not None or as_json:
             raise InputError("--to lavis takes --base alone, not --dense, --device or --json")
         return backends.write_checkpoint("lavis", Path(folder), save, base)
     if base is not None:
         raise InputError(f"--base {base}: goes with --to lavis, not with --to {to}")
-    place = options.resolve_device(device)
+    place = options.resolve_device(device or "auto")
     speeds = write(folder, save, to, load_plugins(), device=place, dense=dense)
     if as_json:
         shown = [{**dataclasses.asdict(speed), "measured": speed.measured} for speed in speeds]
@@ -53,13 +53,10 @@ def export(
 
 
 def _print_speeds(speeds: Sequence[Speed]) -> None:
-    from rich.table import Table
+    from harness.cli.screen import stdout
 
-    from harness.cli import render
-
-    table = Table("layers", "of shape", "dense", "2:4", "faster, measured", "in theory")
-    for speed in speeds:
-        table.add_row(
+    rows = [
+        (
             str(speed.layers),
             f"{speed.shape[0]} x {speed.shape[1]}",
             f"{speed.dense:.3f} ms",
@@ -67,9 +64,12 @@ def _print_speeds(speeds: Sequence[Speed]) -> None:
             f"{speed.measured:.2f} times",
             f"{speed.theoretical:.2f} times",
         )
-    console = render.stdout()
-    console.print(table)
-    console.print(
+        for speed in speeds
+    ]
+    screen = stdout()
+    heads = ("layers", "of shape", "dense", "2:4", "faster, measured", "in theory")
+    screen.table(heads, rows)
+    screen.paragraph(
         f"One multiplication by {speeds[0].tokens} tokens each. Zeros without a pattern make no "
         f"multiplication faster."
     )

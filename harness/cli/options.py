@@ -3,45 +3,74 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from harness.cli import completion
 from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.spec import RunSpec
 
+#: Groups of options in a command's help.
+MODEL, PRUNING, DATA = "Model", "Pruning", "Tasks and data"
+RUN, OUTPUT = "What runs", "Output"
+
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", help="Bundled model, folder, or hub id. Default: mini-blip2."),
+    typer.Option(
+        "--model",
+        help="Bundled model, folder, or hub id. Default: mini-blip2.",
+        rich_help_panel=MODEL,
+        autocompletion=completion.models,
+    ),
 ]
 PrunerOption = Annotated[
     str | None,
     typer.Option(
         "--pruner",
         help='Recipes, separated by commas: "ecoflap p_max=0.7,wanda", or '
-        '"score=… budget=… local=…".',
+        '"score=... budget=... local=...".',
+        rich_help_panel=PRUNING,
+        autocompletion=completion.pruners,
     ),
 ]
 SparsityOption = Annotated[
-    str | None, typer.Option("--sparsity", help="Fractions of zeros in [0, 1). Default: 0.5.")
+    str | None,
+    typer.Option(
+        "--sparsity", help="Fractions of zeros in [0, 1). Default: 0.5.", rich_help_panel=PRUNING
+    ),
 ]
-SeedOption = Annotated[str | None, typer.Option("--seed", help="Seeds. Default: 0.")]
+SeedOption = Annotated[
+    str | None, typer.Option("--seed", help="Seeds. Default: 0.", rich_help_panel=PRUNING)
+]
 TasksOption = Annotated[
     str | None,
-    typer.Option("--tasks", help="Tasks: vqav2, vqav2/official, vqav2@5k (a fixed subset) …"),
+    typer.Option(
+        "--tasks",
+        help="Tasks: vqav2, vqav2/official, vqav2@5k (a fixed subset) ...",
+        rich_help_panel=DATA,
+        autocompletion=completion.tasks,
+    ),
 ]
 DataOption = Annotated[
     str | None,
-    typer.Option("--data", help="mini, full, a folder of task folders, or task=DIR[,task=DIR]."),
+    typer.Option(
+        "--data",
+        help="mini, full, a folder of task folders, or task=DIR[,task=DIR].",
+        rich_help_panel=DATA,
+    ),
 ]
 IncludeOption = Annotated[
     Path | None,
     typer.Option(
-        "--include-path", help="Folder of lm-eval task files; the same as --data lm_eval=DIR."
+        "--include-path",
+        help="Folder of lm-eval task files; the same as --data lm_eval=DIR.",
+        rich_help_panel=DATA,
     ),
 ]
 CalibrationOption = Annotated[
@@ -50,6 +79,7 @@ CalibrationOption = Annotated[
         "--calibration",
         help='SOURCE[=PATH], "samples=N subset=A:B" and options of the source, which '
         "`harness plugins --options` lists.",
+        rich_help_panel=PRUNING,
     ),
 ]
 TrainOption = Annotated[
@@ -57,6 +87,7 @@ TrainOption = Annotated[
     typer.Option(
         "--train",
         help='Train stream of searchers and fine-tuning: SOURCE[=PATH] and "subset=A:B".',
+        rich_help_panel=PRUNING,
     ),
 ]
 FinetuneOption = Annotated[
@@ -64,56 +95,121 @@ FinetuneOption = Annotated[
     typer.Option(
         "--finetune",
         help='Train after pruning, zeros stay zero: "steps=N lr=1e-4 batch_size=16".',
+        rich_help_panel=PRUNING,
     ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="cpu, cuda, cuda:1 … or auto.", show_default=True)
+    str | None,
+    typer.Option(
+        "--device", help="cpu, cuda, cuda:1 ... or auto. Default: auto.", rich_help_panel=MODEL
+    ),
 ]
-DTypeOption = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
+DTypeOption = Annotated[
+    str | None, typer.Option("--dtype", help="float32, bfloat16 or float16.", rich_help_panel=MODEL)
+]
 ImagesOption = Annotated[
-    str | None, typer.Option("--images", help='"short=256 crop=224 mean=0.5 std=0.5".')
+    str | None,
+    typer.Option("--images", help='"short=256 crop=224 mean=0.5 std=0.5".', rich_help_panel=MODEL),
 ]
 BackendOption = Annotated[
     str | None,
-    typer.Option("--backend", help="Who answers instead of the family: NAME or NAME=ENVIRONMENT."),
+    typer.Option(
+        "--backend",
+        help="Who answers instead of the family: NAME or NAME=ENVIRONMENT.",
+        rich_help_panel=MODEL,
+    ),
 ]
 FormatOption = Annotated[
     Literal["hf", "masks"],
-    typer.Option("--format", help="A Hugging Face folder, or masks alone (one bit a weight)."),
+    typer.Option(
+        "--format",
+        help="A Hugging Face folder, or masks alone (one bit a weight).",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 InitOption = Annotated[
     str | None,
-    typer.Option("--init", help="random: draw weights for the model's config, read none."),
+    typer.Option(
+        "--init",
+        help="random: draw weights for the model's config, read none.",
+        rich_help_panel=MODEL,
+    ),
 ]
 IgnoreOption = Annotated[
     str | None,
     typer.Option(
         "--ignore-tensors",
-        help='Tensors in the model\'s files that it does without: "v_head.*,…".',
+        help='Tensors in the model\'s files that it does without: "v_head.*,...".',
+        rich_help_panel=MODEL,
     ),
 ]
 DenseOption = Annotated[
     str | None,
-    typer.Option("--dense", help="Of a folder of masks: the dense model, where it is now."),
+    typer.Option(
+        "--dense",
+        help="Of a folder of masks: the dense model, where it is now.",
+        rich_help_panel=MODEL,
+    ),
 ]
 BaseOption = Annotated[
     Path | None,
-    typer.Option("--base", help="For LAVIS: the folder that was imported and then pruned."),
+    typer.Option(
+        "--base",
+        help="For LAVIS: the folder that was imported and then pruned.",
+        rich_help_panel=MODEL,
+    ),
 ]
-BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Items per batch.")]
+BatchOption = Annotated[
+    int | None, typer.Option("--batch-size", help="Items per batch.", rich_help_panel=DATA)
+]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", help="Only the first N items of every task.")
+    int | None,
+    typer.Option("--limit", help="Only the first N items of every task.", rich_help_panel=DATA),
 ]
 PatternOption = Annotated[
-    str | None, typer.Option("--pattern", help="unstructured or n:m (n of every m stay).")
+    str | None,
+    typer.Option(
+        "--pattern", help="unstructured or n:m (n of every m stay).", rich_help_panel=PRUNING
+    ),
 ]
-ResultsOption = Annotated[Path, typer.Option("--results", help="Results folder.")]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option("--results", help="Results folder. Default: results.", rich_help_panel=OUTPUT),
+]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="YAML file of a run; options go before it.")
+    Path | None,
+    typer.Option("--config", help="YAML file of a run; options go before it.", rich_help_panel=RUN),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of tables.", rich_help_panel=OUTPUT)
+]
 
 DEFAULT_MODEL = "mini-blip2"
+RESULTS = Path("results")
+DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
+#: Parts of a spec by their place -> what they are called where they come from the command line.
+CALLED = {
+    "model.name": "--model",
+    "model.dtype": "--dtype",
+    "model.images": "--images",
+    "model.backend": "--backend",
+    "model.init": "--init",
+    "model.ignore_tensors": "--ignore-tensors",
+    "model.dense": "--dense",
+    "pruners": "--pruner",
+    "sparsities": "--sparsity",
+    "seeds": "--seed",
+    "tasks": "--tasks",
+    "pattern": "--pattern",
+    "calibration": "--calibration",
+    "train": "--train",
+    "finetune": "--finetune",
+    "data": "--data",
+    "batch_size": "--batch-size",
+    "results": "--results",
+}
+#: Keys of a config that evaluating, or an audit, has no use for.
+OF_PRUNING = ("pruners", "sparsities", "seeds", "pattern", "calibration", "train", "finetune")
 
 
 def cache_folder() -> Path:
@@ -131,6 +227,8 @@ def environment_of(backend: str, folder: Path | None) -> Path:
 def build_spec(
     *,
     config: Path | None,
+    unused: Iterable[str] = (),
+    command: str = "run",
     model: str | None = None,
     pruner: str | None = None,
     sparsity: str | None = None,
@@ -141,7 +239,7 @@ def build_spec(
     calibration: str | None = None,
     train: str | None = None,
     finetune: str | None = None,
-    device: str = "auto",
+    device: str | None = None,
     dtype: str | None = None,
     images: str | None = None,
     backend: str | None = None,
@@ -151,102 +249,124 @@ def build_spec(
     batch_size: int | None = None,
     limit: int | None = None,
     pattern: str | None = None,
-    results: Path = Path("results"),
+    results: Path | None = None,
 ) -> RunSpec:
     """A run's spec from a YAML file and the options, which go before it.
+
+    Args:
+        unused: Keys of the file that play no part in the command.
 
     Raises:
         InputError: The first thing wrong, in one line.
     """
-    from harness import notation
     from harness.spec import parse_spec
 
-    content = read_config(config) if config else {}
-    model_part = dict(content.get("model") or {})
-    model_part["name"] = model or model_part.get("name") or DEFAULT_MODEL
-    model_part["device"] = resolve_device(device)
-    model_part |= _given(dtype=dtype, images=notation.parse_images(images), init=init, dense=dense)
-    model_part |= _given(ignore_tensors=notation.parse_patterns(ignore_tensors))
-    if backend is not None:
-        backend_name, _, environment = backend.partition("=")
-        found = environment_of(backend_name, Path(environment) if environment else None)
-        model_part["backend"] = {"name": backend_name, "environment": found}
-    content["model"] = model_part
-    if pruner is not None:
-        words = notation.split_pruners(pruner)
-        content["pruners"] = [notation.parse_pruner(word) for word in words]
-    if sparsity is not None:
-        content["sparsities"] = notation.split_list(sparsity, float, "--sparsity")
-    if seed is not None:
-        content["seeds"] = notation.split_list(seed, int, "--seed")
-    if tasks is not None:
-        content["tasks"] = notation.split_list(tasks, notation.parse_task, "--tasks")
+    content = read_config(config, unused, command) if config else {}
+    parts = {
+        "pruners": pruner,
+        "sparsities": sparsity,
+        "seeds": seed,
+        "tasks": tasks,
+        "pattern": pattern,
+        "data": data,
+        "calibration": calibration,
+        "train": train,
+        "finetune": finetune,
+    }
+    content |= {key: _parsers()[key](text) for key, text in given(**parts).items()}
+    of_model = {"images": images, "backend": backend, "ignore_tensors": ignore_tensors}
+    parsed = {key: _model_parsers()[key](text) for key, text in given(**of_model).items()}
+    plain = given(name=model, device=device, dtype=dtype, init=init, dense=dense)
+    whole = {"name": DEFAULT_MODEL, **content.get("model", {}), **plain, **parsed}
+    content["model"] = {**whole, "device": resolve_device(whole.get("device", "auto"))}
     if limit is not None:
-        content["tasks"] = [{**task, "limit": limit} for task in content.get("tasks", ())]
-    texts = {"data": data, "calibration": calibration, "train": train, "finetune": finetune}
-    content |= {key: _parsers()[key](text) for key, text in _given(**texts).items()}
+        if not content.get("tasks"):
+            raise InputError(f"--limit {limit}: goes with --tasks; there are none to cut")
+        content["tasks"] = [{**task, "limit": limit} for task in content["tasks"]]
     if include_path is not None:
         part = content.get("data", {})
         folders = {**part.get("folders", {}), "lm_eval": include_path}
         content["data"] = {**part, "folders": folders}
-    found_pattern = notation.parse_pattern(pattern)
-    if found_pattern is not None:
-        content["pattern"] = found_pattern
-        if sparsity is None:
-            content["sparsities"] = [1 - found_pattern["keep"] / found_pattern["of"]]
-    content |= _given(batch_size=batch_size)
-    content |= {"results": results, "cache": cache_folder()}
-    return parse_spec(content)
+    if pattern is not None and sparsity is None:
+        content.pop("sparsities", None)
+    content |= given(batch_size=batch_size, results=results)
+    cache = {} if "HARNESS_CACHE" not in os.environ else {"cache": cache_folder()}
+    content = {"results": RESULTS, "cache": cache_folder(), **content, **cache}
+    return parse_spec(_with_fixed_sparsity(content), CALLED)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML or JSON file that ``--config`` names.
-
-    Raises:
-        InputError: It is missing or no mapping.
-    """
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"--config {path}: no such file") from None
-    except (OSError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
-        raise InputError(f"--config {path}: not readable as YAML ({reason})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"--config {path}: a mapping is needed")
-    return content
-
-
-def _given(**options: Any) -> dict[str, Any]:
+def given(**options: Any) -> dict[str, Any]:
+    """Those that are not None."""
     return {key: value for key, value in options.items() if value is not None}
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """A YAML file of a run; pruners and tasks may stand in the short notation.
+def _with_fixed_sparsity(content: dict[str, Any]) -> dict[str, Any]:
+    """A pattern says the sparsity where nothing else does."""
+    pattern = content.get("pattern")
+    if not isinstance(pattern, dict) or "sparsities" in content:
+        return content
+    keep, of = pattern.get("keep"), pattern.get("of")
+    if not (isinstance(keep, int) and isinstance(of, int) and 0 < keep < of):
+        return content  # said by the spec
+    return {**content, "sparsities": [1 - keep / of]}
+
+
+def read_config(path: Path, unused: Iterable[str] = (), command: str = "run") -> dict[str, Any]:
+    """A YAML file of a run, sound by itself; its parts may stand in the notation of the options.
+
+    Args:
+        unused: Keys that play no part in the command.
 
     Raises:
-        InputError: It is missing or no YAML mapping.
+        InputError: It is missing or no YAML mapping, or something in it is wrong.
     """
-    from harness import notation
+    from harness.cli.config_file import read_mapping, refuse_unused
+    from harness.spec import parse_spec
 
-    content = read_yaml(path)
-    if isinstance(content.get("model"), str):
-        content["model"] = {"name": content["model"]}
-    content["pruners"] = _expand(content.get("pruners", []), notation.parse_pruner)
-    content["tasks"] = _expand(content.get("tasks", []), notation.parse_task)
-    for key, parse in _parsers().items():
-        if isinstance(content.get(key), str):
-            content[key] = parse(content[key])
+    content = read_mapping(path)
+    refuse_unused(path, content, unused, command)
+    try:
+        if isinstance(content.get("model"), str):
+            content["model"] = {"name": content["model"]}
+        _expand(content, _parsers())
+        if isinstance(content.get("model"), dict):
+            _expand(content["model"], _model_parsers())
+        model = content.get("model", {})
+        named = {"name": DEFAULT_MODEL, **model} if isinstance(model, dict) else model
+        whole = {"pruners": [{"recipe": "dense"}], **content, "model": named}
+        parse_spec(_with_fixed_sparsity(whole))
+    except InputError as error:
+        raise InputError(f"--config {path}: {error}") from None
     return content
 
 
+def _expand(content: dict[str, Any], parsers: dict[str, Callable[[str], Any]]) -> None:
+    """Turn notations into what they stand for; a single number or text is a list of one."""
+    from harness import notation
+
+    for key, parse in parsers.items():
+        written = content.get(key)
+        if isinstance(written, str):
+            content[key] = parse(written)
+        elif key in ("sparsities", "seeds") and isinstance(written, int | float):
+            content[key] = [written]
+        if content.get(key) is None:
+            content.pop(key, None)
+    for key, parse_one in (("pruners", notation.parse_pruner), ("tasks", notation.parse_task)):
+        if key in parsers and isinstance(content.get(key), list):
+            content[key] = [parse_one(i) if isinstance(i, str) else i for i in content[key]]
+
+
 def _parsers() -> dict[str, Callable[[str], Any]]:
-    """Parts of a spec that may stand in the short notation."""
+    """Parts of a spec in the notation of their options."""
     from harness import notation
 
     return {
+        "pruners": notation.parse_pruners,
+        "sparsities": lambda text: notation.split_list(text, notation.parse_number, "--sparsity"),
+        "seeds": lambda text: notation.split_list(text, notation.parse_whole, "--seed"),
+        "tasks": lambda text: notation.split_list(text, notation.parse_task, "--tasks"),
+        "pattern": notation.parse_pattern,
         "data": notation.parse_data,
         "calibration": notation.parse_calibration,
         "train": notation.parse_train,
@@ -254,11 +374,29 @@ def _parsers() -> dict[str, Callable[[str], Any]]:
     }
 
 
-def _expand(entries: Sequence[Any], parse: Any) -> list[Any]:
-    return [parse(entry) if isinstance(entry, str) else entry for entry in entries]
+def _model_parsers() -> dict[str, Callable[[str], Any]]:
+    """Parts of a model's spec in the notation of their options."""
+    from harness import notation
+
+    return {
+        "images": notation.parse_images,
+        "ignore_tensors": notation.parse_patterns,
+        "backend": _parse_backend,
+    }
 
 
-def resolve_device(name: str) -> str:
+def _parse_backend(text: str) -> dict[str, Any]:
+    """``NAME`` or ``NAME=ENVIRONMENT``."""
+    name, equals, environment = text.partition("=")
+    if not name or (equals and not environment):
+        raise InputError(f"--backend {text!r} is not NAME or NAME=ENVIRONMENT")
+    return {
+        "name": name,
+        "environment": environment_of(name, Path(environment) if equals else None),
+    }
+
+
+def resolve_device(name: object) -> str:
     """``auto`` is the GPU where there is one.
 
     Raises:
@@ -268,10 +406,10 @@ def resolve_device(name: str) -> str:
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"--device {name}: not a device; cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if not isinstance(name, str) or not DEVICE.fullmatch(name):
+        raise InputError(f"--device {name}: not a device; cpu, cuda, cuda:N or auto")
+    if name != "cpu" and not torch.cuda.is_available():
         raise InputError(f"--device {name}: torch sees no GPU here")
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise InputError(f"--device {name}: torch sees {torch.cuda.device_count()} GPUs here")
     return name

@@ -7,12 +7,25 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import options
+from harness.cli import completion, options
 
 
 def prune(
-    pruner: Annotated[str, typer.Option("--pruner", help="One recipe or composition.")],
-    save: Annotated[Path, typer.Option("--save", help="Folder to write; new or empty.")],
+    pruner: Annotated[
+        str,
+        typer.Option(
+            "--pruner",
+            help="One recipe or composition.",
+            rich_help_panel=options.PRUNING,
+            autocompletion=completion.pruners,
+        ),
+    ],
+    save: Annotated[
+        Path,
+        typer.Option(
+            "--save", help="Folder to write; new or empty.", rich_help_panel=options.OUTPUT
+        ),
+    ],
     form: options.FormatOption = "hf",
     model: options.ModelOption = None,
     sparsity: options.SparsityOption = None,
@@ -20,20 +33,20 @@ def prune(
     calibration: options.CalibrationOption = None,
     train: options.TrainOption = None,
     finetune: options.FinetuneOption = None,
-    device: options.DeviceOption = "auto",
+    device: options.DeviceOption = None,
     dtype: options.DTypeOption = None,
     images: options.ImagesOption = None,
     init: options.InitOption = None,
     ignore_tensors: options.IgnoreOption = None,
     pattern: options.PatternOption = None,
-    results: options.ResultsOption = Path("results"),
+    results: options.ResultsOption = None,
     as_json: options.JsonOption = False,
 ) -> int:
     """Prune a model and save it as a folder that loads like any other."""
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.cli.progress import live_progress
     from harness.pipeline import prune_to_folder
-    from harness.plugin.manager import load_plugins
 
     spec = options.build_spec(
         config=None,
@@ -54,5 +67,5 @@ def prune(
     )
     with live_progress() as display:
         record = prune_to_folder(spec, load_plugins(display), save, form)
-    render.print_pruned(record, save, as_json=as_json)
+    render.print_pruned(record, save, spec.results, as_json=as_json)
     return 0

@@ -120,7 +120,10 @@ class Seeing(Pretrained):
 
     def _pixels(self, samples: Sequence[Sample]) -> Tensor:
         """The samples' images as the model takes them, (samples, 3, height, width)."""
-        images = [read_shown(sample) for sample in samples]
+        return self._named(samples, [read_shown(sample) for sample in samples])
+
+    def _named(self, samples: Sequence[Sample], images: Sequence[Image]) -> Tensor:
+        """The images prepared, one of each sample; a sample whose image cannot be is named."""
         try:
             return self._prepared(images)
         except Exception:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness.plugin import (
     CheckpointError,
     Generation,
+    HarnessError,
     InputError,
     ModelSpec,
     Sample,
@@ -23,6 +24,7 @@ from harness.plugin import (
 from harness_plugins.adapters import find_adapter, merge_adapter
 from harness_plugins.random_weights import draw_model, make_tokenizer
 from harness_plugins.torchvision_cpu import mend_torchvision
+from harness_plugins.transformers_logging import join_logging
 from harness_plugins.weight_files import read_tensors, refuse_files, refuse_gaps, shipped
 
 #: A folder with a tokenizer has one of these.
@@ -46,7 +48,6 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
         return draw_model(model_class, load_config(folder), spec)
     adapter = find_adapter(folder)
     refuse_files(folder, spec.ignore_tensors)
-    from safetensors import SafetensorError
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -72,8 +73,10 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
             ignore_mismatched_sizes=True,  # so that the report names them
             output_loading_info=True,
         )
-    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{folder}: cannot read the weights ({_reason(error)})") from None
+    except CheckpointError:
+        raise
+    except Exception as error:  # what transformers raises of a config or file that makes no sense
+        raise CheckpointError(f"{folder}: cannot read the weights ({_reason(error)})") from error
     refuse_gaps(folder, report, spec.ignore_tensors)
     if tensors is not None:
         _take_generation_settings(folder, model)
@@ -141,23 +144,30 @@ def refusing(folder: str, part: str) -> Iterator[None]:
         CheckpointError: It is missing or broken, or code that comes with it would have to be run.
     """
     mend_torchvision()
-    from huggingface_hub.errors import StrictDataclassError
-
+    join_logging()
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, StrictDataclassError) as error:
+    except HarnessError:
+        raise
+    except Exception as error:  # what transformers raises of a file that makes no sense
         if "trust_remote_code" in str(error):
             raise CheckpointError(
                 f"{folder}: {part} needs code that comes with it, which is never run; "
                 f"transformers' own classes or an installed plugin's are needed"
             ) from None
-        raise CheckpointError(f"{folder}: cannot read {part} ({_reason(error)})") from None
+        raise CheckpointError(f"{folder}: cannot read {part} ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:
-    """The first sentence of an error: a line, or two where the first ends in a colon."""
+    """The first sentence of an error: a line, or two where the first ends in a colon.
+
+    Of what Python raises by itself, its kind too: a message like ``'hidden_size'`` says little.
+    """
     lines = [line.strip() for line in str(error).strip().splitlines()]
-    return " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    told = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    if isinstance(error, OSError | ImportError | ValueError) and told:
+        return told
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 
 def load_tokenizer(

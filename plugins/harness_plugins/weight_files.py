@@ -9,6 +9,7 @@ from typing import Any
 from harness.plugin import CheckpointError, InputError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+ENDING = ".safetensors"
 NAMED = 5
 FLOATS = ("F16", "BF16", "F32", "F64")
 #: Ends of the names of tensors that transformers saves beside weights: positions, counters, and
@@ -133,8 +134,11 @@ def weight_files(folder: str) -> list[Path]:
     try:
         places = json.loads(found[INDEX].read_text(encoding="utf-8"))["weight_map"]
         names = sorted(set(places.values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        are_files = bool(names) and all(n.endswith(ENDING) and "/" not in n for n in names)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{found[INDEX]}: not readable ({error!r})") from None
+    if not are_files:
+        raise CheckpointError(f"{found[INDEX]}: shards are files of the folder, …{ENDING}")
     shards = shipped(folder, names)
     for name in names:
         if name not in shards:

@@ -91,12 +91,19 @@ def variants() -> list[BudgetAllocator]:
         for aggregate in ("sum", "mean")
         for scope in ("joint", "tower")
     ]
-    given += [PooledThreshold("joint"), PooledThreshold("tower"), DepthProgression(beta=0.0)]
+    given += [PooledThreshold("joint"), PooledThreshold("tower")]
+    given += [DepthProgression(beta=beta) for beta in (-0.3, 0.0, 0.01)]
     known = {allocator.name for allocator in given} | {"from-file"}
     own = [p for p in INSTALLED.budget_allocators if p.origin.distribution == "pruning-harness"]
     return given + [
         p.given() for p in own if p.name not in known and getattr(p.given, "exact", True)
     ]
+
+
+def refuses(allocator: BudgetAllocator, layers: list[LayerInfo], sparsity: float) -> bool:
+    """Whether the allocator's step takes a block of these layers out of [0, 1]."""
+    step = abs(allocator.beta) if isinstance(allocator, DepthProgression) else 0.0
+    return step * max(i.block for i in layers) > 2 * min(sparsity, 1 - sparsity)
 
 
 def title(part: object) -> str:
@@ -127,6 +134,10 @@ def test_budgets_are_exact_and_within_their_bounds(
         target = make_target(layers, sparsity, cap, None)
     except InfeasibleError:
         return  # tiny layers can make a tight cap infeasible by rounding up
+    if refuses(allocator, layers, sparsity):
+        with pytest.raises(InfeasibleError, match="the largest legal beta"):
+            budget_of(allocator, scored(seed, layers, dtype), layers, target)
+        return
 
     keep = budget_of(allocator, scored(seed, layers, dtype), layers, target)
 
@@ -165,6 +176,8 @@ def test_the_scale_of_the_scores_changes_no_budget(
 ) -> None:
     layers = model_of(shapes)
     target = make_target(layers, sparsity, None, None)
+    if refuses(allocator, layers, sparsity):
+        return
 
     one, other = (
         budget_of(allocator, scored(seed, layers, torch.float32, scale), layers, target)

@@ -43,19 +43,28 @@ RUN = ["run", "--dry-run", "--tasks", "vqav2@4", "--pruner"]
             ["upop", "--train", "captions=F splt=train"],
             "unknown option of captions 'splt'; did you mean split?",
         ),
-        (["wanda", "--finetune", "step=3"], "unknown field of finetune 'step'; did you mean steps"),
-        (["wanda", "--finetune", "lr=1e-4"], "finetune.steps is missing"),
-        (["wanda", "--finetune", "steps=1.5"], "finetune.steps: a whole number is needed, not 1.5"),
+        (
+            ["wanda", "--finetune", "step=3"],
+            "unknown setting of --finetune 'step'; did you mean steps",
+        ),
+        (["wanda", "--finetune", "lr=1e-4"], "--finetune: steps is missing"),
+        (
+            ["wanda", "--finetune", "steps=1.5"],
+            "--finetune: steps: a whole number is needed, not 1.5",
+        ),
         (
             ["wanda", "--images", "shrt=2 crop=2 mean=0 std=1"],
-            "unknown field of model.images 'shrt'; did you mean short",
+            "unknown setting of --images 'shrt'; did you mean short",
         ),
         (["wanda local.compar=row"], "unknown pruner setting 'local.compar'; did you mean"),
         (
             ["wanda local.compare=rows"],
             "wanda: compare: 'row', 'layer' or 'columns' is needed, not 'rows'",
         ),
-        (["wanda", "--sparsity", "50"], "sparsities.0: a number below 1 is needed, not 50.0"),
+        (
+            ["wanda", "--sparsity", "50"],
+            "--sparsity: sparsity is a share from 0 to below 1, 50 seen; 0.5 for 50 %",
+        ),
     ],
 )
 def test_a_wrong_option_is_one_line_before_anything_is_loaded(

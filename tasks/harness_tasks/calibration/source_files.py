@@ -2,19 +2,21 @@
 
 import gzip
 import hashlib
-import shutil
-import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO
 
-from harness.plugin import DataError, InputError
+from harness.plugin import DataError, InputError, written_whole
 
 #: Where a folder's files may lie; hub copies of data sets have theirs in ``data/``.
 PLACES = ("", "data")
 HELD_OUT = ("val", "test")
+#: How often its own size a gzipped text unpacks to at most; C4's shards do so three times.
+MOST_PACKED = 200
+#: Bytes that are unpacked at once.
+PIECE = 1 << 20
 
 
 def source_path(path: Path | None, source: str, what: str = "DIR") -> Path:
@@ -71,14 +73,18 @@ def unpacked(path: Path, cache: Path) -> Path:
     """A gzipped file unpacked, named by the hash of its bytes, so that it can be read anywhere in.
 
     Raises:
-        DataError: It is no whole gzip file.
+        DataError: It is no whole gzip file, or holds more than any text does.
     """
     with path.open("rb") as packed:
         digest = hashlib.file_digest(packed, "sha256").hexdigest()
+    most = MOST_PACKED * path.stat().st_size
 
     def unpack(file: IO[bytes]) -> None:
         with gzip.open(path) as packed:
-            shutil.copyfileobj(packed, file)
+            while piece := packed.read(PIECE):
+                file.write(piece)
+                if file.tell() > max(most, PIECE):
+                    raise DataError(path, f"unpacks to more than {MOST_PACKED} times its size")
 
     try:
         return _made_once(cache / "unpacked" / digest, unpack)
@@ -90,7 +96,6 @@ def _made_once(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
     """A file of the cache, written in one piece if it is not there yet."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        with written_whole(path) as made, made.open("wb") as file:
             write(file)
-        Path(file.name).replace(path)
     return path

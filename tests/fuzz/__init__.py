@@ -1,0 +1,1 @@
+"""What nobody should give the harness, thrown at it: `tox -e fuzz`."""
