@@ -24,6 +24,7 @@ from harness.spec import RunSpec
 from harness.store import Store, log_digest
 from harness.unfinished import clear_unfinished, unfinished_file
 from harness_plugins.families.vit import ViT
+from harness_tasks.calibration.source_files import kept_image, unpacked
 from tests.end_to_end.worlds import TinyFolder, contents, image_folder, snapshot, vit_spec
 from tests.unit.test_store import eval_record
 
@@ -290,3 +291,18 @@ def test_a_folder_that_a_killed_process_began_is_removed(tmp_path: Path) -> None
         raise OSError(errno.ENOSPC, "No space left on device")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_unpacked_for_calibration_is_unpacked_anew_where_it_is_damaged(
+    tmp_path: Path,
+) -> None:
+    packed = tmp_path / "c4.json.gz"
+    packed.write_bytes(gzip.compress(b"one\ntwo\n"))
+    plain = unpacked(packed, tmp_path / "cache")
+    image = kept_image(b"an image", tmp_path / "cache")
+
+    plain.write_bytes(b"one\ntwi\n")
+    image.write_bytes(b"an imago")
+
+    assert unpacked(packed, tmp_path / "cache").read_bytes() == b"one\ntwo\n"
+    assert kept_image(b"an image", tmp_path / "cache").read_bytes() == b"an image"
