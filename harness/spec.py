@@ -24,8 +24,11 @@ DType = Literal["float32", "bfloat16", "float16"]
 def _is_share(value: float) -> float:
     if 0 <= value < 1:
         return value
-    percent = f"; {value / 100:g} for {value:g} %" if 1 < value < 100 else ""
-    raise ValueError(f"sparsity is a share from 0 to below 1, {value:g} seen{percent}")
+    needed = "a number below 1" if value >= 1 else "at least 0"
+    percent = f", {value / 100:g} for {value:g} %" if 1 < value < 100 else ""
+    raise ValueError(
+        f"{needed} is needed, not {value!r}; sparsity is a share between 0 and 1{percent}"
+    )
 
 
 Sparsity = Annotated[float, AfterValidator(_is_share)]

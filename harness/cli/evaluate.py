@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.cli import options
+from harness.cli import building, options
 
 
 def evaluate(
@@ -30,9 +30,9 @@ def evaluate(
     from harness.pipeline import run
     from harness.plugin.manager import load_plugins
 
-    spec = options.build_spec(
+    spec = building.build_spec(
         config=config,
-        unused=options.OF_PRUNING,
+        unused=building.OF_PRUNING,
         command="eval",
         model=model,
         pruner="dense",

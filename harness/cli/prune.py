@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import options
+from harness.cli import building, options
 
 
 def prune(
@@ -35,7 +35,7 @@ def prune(
     from harness.pipeline import prune_to_folder
     from harness.plugin.manager import load_plugins
 
-    spec = options.build_spec(
+    spec = building.build_spec(
         config=None,
         model=model,
         pruner=pruner,

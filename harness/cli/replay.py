@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli import options
+from harness.cli import building, options
 from harness.cli.streams import say
 from harness.errors import InputError, RunError
 from harness.wording import shown
@@ -59,7 +59,7 @@ def replay_spec(path: Path, given: Mapping[str, Any]) -> RunSpec:
     except InputError as error:
         raise InputError(f"--from {path}: circumstances.spec: {error}") from None
     content = recorded.model_dump(exclude_unset=True)
-    said = options.build_spec(config=None, **{"pruner": "dense", **options_given})
+    said = building.build_spec(config=None, **{"pruner": "dense", **options_given})
     model = {**content["model"], "device": said.model.device}
     for name, place in (("model", "name"), ("dense", "dense"), ("backend", "backend")):
         if name in options_given:
@@ -71,8 +71,8 @@ def replay_spec(path: Path, given: Mapping[str, Any]) -> RunSpec:
         content["data"] = said.data
     for name in {"calibration", "train"} & options_given.keys():
         counts = {key: content.get(name, {}).get(key) for key in ("samples", "subset")}
-        content[name] = options.given(**counts) | said.model_dump(exclude_unset=True)[name]
-    spec = parse_spec(content, options.CALLED)
+        content[name] = building.given(**counts) | said.model_dump(exclude_unset=True)[name]
+    spec = parse_spec(content, building.CALLED)
     _refuse_places(path, spec, options_given.keys())
     return spec
 

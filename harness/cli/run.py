@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from harness.cli import options
+from harness.cli import building, options
 
 
 def run(
@@ -52,7 +52,7 @@ def run(
     from harness.pipeline import run as run_pipeline
     from harness.plugin.manager import load_plugins
 
-    given = {
+    given: dict[str, Any] = {
         "config": config,
         "model": model,
         "pruner": pruner,
@@ -76,7 +76,7 @@ def run(
         "pattern": pattern,
         "results": results,
     }
-    spec = options.build_spec(**given) if record is None else replay_spec(record, given)
+    spec = building.build_spec(**given) if record is None else replay_spec(record, given)
     with live_progress() as display:
         outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
     render.print_outcome(outcome, as_json=as_json)
