@@ -30,6 +30,8 @@ from harness.record import EvalRecord, FailureRecord, PruneRecord
 from harness.wording import explain
 
 KEY_LENGTH = 12
+#: Bytes of a record; those of models with thousands of layers are a few million.
+LONGEST = 1 << 27
 R = TypeVar("R", bound=BaseModel)
 
 
@@ -139,7 +141,11 @@ def read_record(path: Path, kind: type[R]) -> R:
         DataError: It is not readable or not of that kind.
     """
     try:
-        return kind.model_validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            written = file.read(LONGEST + 1)
+        if len(written) > LONGEST:
+            raise DataError(path, f"longer than {LONGEST:,} bytes, so no {kind.__name__}")
+        return kind.model_validate_json(written)
     except OSError as error:
         raise DataError(path, f"cannot be read ({error})") from None
     except ValidationError as error:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harness.footprint import Outline
     from harness.plugin.manager import Plugins
 
+#: Of anything that is counted here.
+MOST = 2**31 - 1
 app = typer.Typer(help="List models; show what one weighs and needs.", invoke_without_command=True)
 
 
@@ -28,9 +30,15 @@ def models(context: typer.Context, as_json: options.JsonOption = False) -> int:
 @app.command("show")
 def show(
     model: Annotated[str, typer.Argument(help="Bundled model, folder, or hub id.")],
-    samples: Annotated[int, typer.Option("--samples", help="Calibration samples.", min=1)] = 128,
-    tokens: Annotated[int, typer.Option("--tokens", help="Tokens of a text.", min=1)] = 128,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="To evaluate.", min=1)] = 32,
+    samples: Annotated[
+        int, typer.Option("--samples", help="Calibration samples.", min=1, max=MOST)
+    ] = 128,
+    tokens: Annotated[
+        int, typer.Option("--tokens", help="Tokens of a text.", min=1, max=MOST)
+    ] = 128,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", help="To evaluate.", min=1, max=MOST)
+    ] = 32,
     as_json: options.JsonOption = False,
 ) -> int:
     """Say what a model is and what each stage is expected to hold, from its config.json alone."""

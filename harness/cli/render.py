@@ -14,6 +14,7 @@ from rich.table import Table
 
 from harness.cli import streams
 from harness.cli.border import shows_traceback
+from harness.told import one_line_of
 
 if TYPE_CHECKING:
     from harness.audit import BatchAudit
@@ -72,13 +73,13 @@ def _print_beside(outcome: Outcome) -> None:
     """What failed and what was left out, on stderr."""
     console = stderr()
     for failure, traceback in zip(outcome.failures, outcome.tracebacks, strict=True):
-        console.print(f"failed: {failure}", markup=False, soft_wrap=True)
+        console.print(one_line_of(f"failed: {failure}"), markup=False, soft_wrap=True)
         if shows_traceback():
             console.print(traceback, markup=False, soft_wrap=True)
     if outcome.failures and not shows_traceback():
         console.print("--traceback shows where, and so do the records of what failed")
     for reason in outcome.absent:
-        console.print(f"absent: {reason}", markup=False, soft_wrap=True)
+        console.print(one_line_of(f"absent: {reason}"), markup=False, soft_wrap=True)
 
 
 def print_boards(boards: Sequence[Board], *, as_json: bool) -> None:
