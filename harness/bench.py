@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +13,11 @@ from harness.calibration import CalibrationSet, draw_calibration
 from harness.checkpoint import load_saved, refuse_needless_dense
 from harness.cost import Cost, circumstances
 from harness.dense import DenseWeights
+from harness.errors import InputError
 from harness.folder_manifest import Manifest
 from harness.grid import Variant
 from harness.model import Model, load_model
-from harness.plugin import StageInfo
+from harness.plugin import CellInfo, StageInfo
 from harness.plugin.events import Stage
 from harness.plugin.manager import Plugins
 from harness.record import Circumstances
@@ -41,6 +42,21 @@ class Announcer:
 
     def __init__(self, plugins: Plugins) -> None:
         self.hook = plugins.hook
+        self._cells: Sequence[CellInfo] = ()
+        self._begun = 0
+
+    def plan(self, cells: Sequence[CellInfo]) -> None:
+        """Announce what will run, in this order."""
+        self._cells = cells
+        self.hook.harness_cells_planned(cells=cells)
+
+    def begin(self, label: str) -> None:
+        """Announce that a planned cell begins; others, such as one that is there, are not told."""
+        for number, cell in enumerate(self._cells[self._begun :], self._begun + 1):
+            if cell.label == label:
+                self._begun = number
+                self.hook.harness_cell_started(number=number, cell=cell)
+                return
 
     @contextmanager
     def stage(self, stage: Stage, label: str) -> Iterator[RunningStage]:
@@ -68,6 +84,8 @@ class Bench:
     cache: Path
     scores: dict[str, ScoreSet] = field(default_factory=dict)
     """Score key -> scores, so that a grid of sparsities scores once."""
+    checked: set[int] = field(default_factory=set)
+    """Seeds whose calibration set was tried on the model."""
     _calibrations: dict[int, CalibrationSet] = field(default_factory=dict)
     _dense: DenseWeights | None = None
 
@@ -83,7 +101,7 @@ class Bench:
     def calibration(self, seed: int) -> CalibrationSet:
         """The calibration set of that seed, drawn on first use."""
         if seed not in self._calibrations:
-            with self.announcer.stage("calibrate", f"seed {seed}"):
+            with self.announcer.stage("calibrate", f"seed {seed}"), _named("--calibration"):
                 self._calibrations[seed] = draw_calibration(
                     self.spec.calibration, seed, self.model, self.plugins, self.cache
                 )
@@ -92,7 +110,8 @@ class Bench:
     @cached_property
     def train_stream(self) -> TrainStream:
         """Where searchers and fine-tuning get their samples."""
-        return open_train_stream(self.spec.train, self.model, self.plugins, self.cache)
+        with _named("--train"):
+            return open_train_stream(self.spec.train, self.model, self.plugins, self.cache)
 
     @property
     def model_name(self) -> str:
@@ -125,6 +144,21 @@ class Bench:
 
     def cost(self) -> Cost:
         return Cost(self.model.device)
+
+
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Let a refusal name the option to change.
+
+    Raises:
+        InputError: In the place of one that does not.
+    """
+    try:
+        yield
+    except InputError as error:
+        if option in str(error):
+            raise
+        raise InputError(f"{error} ({option})") from None
 
 
 def open_bench(

@@ -15,7 +15,7 @@ from harness.composition import instantiate
 from harness.contract import blamed, check_drawn, check_pool
 from harness.errors import InputError
 from harness.model import Model
-from harness.plugin import Batch, CalibrationSource, Sample, SamplePool
+from harness.plugin import Batch, CalibrationSource, ImageDigests, Sample, SamplePool
 from harness.plugin.manager import Plugins
 from harness.plugin.text import encode_of
 from harness.spec import CalibrationSpec, RunSpec, SourceSpec
@@ -30,17 +30,25 @@ class CalibrationSet:
 
     source: str
     samples: Sequence[Sample]
+    cache: Path | None = None
+    """Where hashes of images are kept; None = nowhere."""
 
     @cached_property
     def digest(self) -> str:
         """Hash of all samples' content, in order."""
-        digests = (sample.digest() for sample in self.samples)
+        pairs = zip(self.samples, self._shown, strict=True)
+        digests = (sample.digest(shown) for sample, shown in pairs)
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """What is shown to the model, as short hashes: evaluation should show other things."""
-        return tuple(sample.input_digest()[:INPUT_DIGITS] for sample in self.samples)
+        return tuple(shown[:INPUT_DIGITS] for shown in self._shown)
+
+    @cached_property
+    def _shown(self) -> tuple[str, ...]:
+        with ImageDigests(self.cache) as images:
+            return tuple(sample.input_digest(images) for sample in self.samples)
 
     @property
     def window(self) -> int | None:
@@ -89,7 +97,7 @@ def draw_calibration(
         raise InputError(
             f"calibration source {name} holds {len(drawn)} samples, {spec.samples} are asked for"
         )
-    calibration = CalibrationSet(name, drawn)
+    calibration = CalibrationSet(name, drawn, cache)
     if encode := encode_of(model.loaded):
         encode.window(calibration.window)
     return calibration

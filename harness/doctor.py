@@ -59,6 +59,8 @@ class Installed:
     version: str
     plugins: int
     parts: int
+    seconds: float
+    """How long all of them took to import."""
     slow: Mapping[str, float]
     """Plugin -> seconds it took to import, if more than `SLOW_SECONDS`; of strangers' alone, since
     bundled ones import the libraries that all need."""
@@ -203,6 +205,7 @@ def _installed(plugins: Plugins) -> Iterator[Installed]:
             version=own[0].version,
             plugins=len(own),
             parts=parts.count(name),
+            seconds=round(sum(plugins.seconds[origin] for origin in own), 1),
             slow={plugin: taken for plugin, taken in slow.items() if taken > SLOW_SECONDS},
         )
 

@@ -6,8 +6,10 @@
     │   ├── DuplicateNameError   two distributions give the same name
     │   ├── InfeasibleError      no budget can meet the target and its caps
     │   ├── DataError            a data file is missing, unreadable or lacks a field
+    │   │   └── DamagedError     a filed or cached file is not what was written
     │   ├── AbsentError          what it needs is not installed; a run goes on without it
     │   └── CheckpointError      weights that cannot be read or are not what they claim
+    ├── StorageError             what was computed cannot be written; the run stops, exit code 1
     └── RunError                 a stage failed; the cell is filed as failed, exit code 1
         ├── PartError            an estimator, allocator or pruner broke its contract
         └── VerificationError    what was pruned is not what was asked
@@ -82,12 +84,20 @@ class DataError(InputError):
         super().__init__(f"{where}: {problem}")
 
 
+class DamagedError(DataError):
+    """A file that the harness wrote holds other bytes than were written."""
+
+
 class AbsentError(InputError):
     """What a task needs is not here, installed or able; a run evaluates the others and says why."""
 
 
 class CheckpointError(InputError):
     """Weights that cannot be read, or are not what their manifest says."""
+
+
+class StorageError(HarnessError):
+    """What was computed cannot be written; the run stops, and the next one goes on from there."""
 
 
 class RunError(HarnessError):

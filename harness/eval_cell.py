@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from harness.asked import EvalAsked, key_of
@@ -40,6 +42,13 @@ class EvalCell:
     def label(self) -> str:
         return f"{self.variant.label} on {self.task.name}"
 
+    @cached_property
+    def resume(self) -> Path:
+        """Log of finished batches: the same at every batch size, which the record tells."""
+        asked = self.asked.model_dump(mode="json", exclude={"batch_size"})
+        key = short_key(asked, library_versions(REPORTED))
+        return self.bench.store.cache / "samples" / f"{key}.jsonl"
+
 
 def make_eval_cell(
     bench: Bench, variant: Variant, prune_cell: PruneCell | None, task: OpenTask
@@ -74,7 +83,7 @@ def make_eval_cell(
 def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
     """Evaluate the live model and file the record."""
     bench, task, variant, label = cell.bench, cell.task, cell.variant, cell.label
-    resume = bench.store.cache / "samples" / f"{_resume_key(cell)}.jsonl"
+    resume = cell.resume
     cost = bench.cost()
     shrinks = pruned is not None and pruned.got.is_shrunk and bench.model.backend is None
     without_units = shrunken(bench.model) if shrinks else nullcontext()
@@ -91,7 +100,11 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
             is_blind=variant.is_blind,
             resume=resume,
             progress=stage.progress,
+            measuring=partial(bench.announcer.stage, "metrics", label),
         )
+    if evaluation.damaged:
+        told = f"{evaluation.damaged} batches were damaged and asked again"
+        bench.store.notes[resume] = f"{resume}: {told}"
     log = evaluation.log(task)
     record = EvalRecord(
         model=variant.saved.model if variant.saved else bench.model_name,
@@ -110,12 +123,6 @@ def run_eval_cell(cell: EvalCell, pruned: PruneRecord | None) -> EvalRecord:
         bench.store.file_eval(record, log)
         resume.unlink(missing_ok=True)
     return record
-
-
-def _resume_key(cell: EvalCell) -> str:
-    """The same at every batch size: answers are kept, and the record tells how they were made."""
-    asked = cell.asked.model_dump(mode="json", exclude={"batch_size"})
-    return short_key(asked, library_versions(REPORTED))
 
 
 def _got(

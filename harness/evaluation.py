@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ class Evaluation:
     """None = the main score is undefined; `scores.absent` says why under the metric's name."""
     batch_sizes: Mapping[int, int]
     """Batch size -> outputs made at it; more than one after a resumed run."""
+    damaged: int = 0
+    """Batches of an earlier run that were asked again, as their line of the log is damaged."""
 
     def log(self, open_task: OpenTask) -> list[dict[str, Any]]:
         """One row per example; without score and weight where the main score is undefined."""
@@ -93,11 +95,13 @@ def evaluate(
     is_blind: bool,
     resume: Path,
     progress: Progress,
+    measuring: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Evaluation:
     """Ask everything, then score everything.
 
     Args:
         resume: Append-only log of finished batches; what it holds is not asked again.
+        measuring: Entered while the answers are scored, which may take its time.
 
     Raises:
         RunError: A score is NaN.
@@ -115,7 +119,7 @@ def evaluate(
         )
         outputs = task.task.ask(asker, asked, task.profile)
         sizes = log.batch_sizes
-    with blamed(title_of(task.part)):
+    with measuring(), blamed(title_of(task.part)):
         check_outputs(outputs, len(asked))
         scores = task.task.score(task.examples, outputs, task.profile)
         check_verdict(scores, len(asked), task.task.metric)
@@ -125,7 +129,9 @@ def evaluate(
         why = f"the weights of its {items.count} items are all 0"
         scores = _without(scores, {task.task.metric.name: why})
         items = None
-    return Evaluation(outputs=outputs, scores=scores, items=items, batch_sizes=sizes)
+    return Evaluation(
+        outputs=outputs, scores=scores, items=items, batch_sizes=sizes, damaged=log.damaged
+    )
 
 
 def _without_nan(scores: Scores) -> Scores:

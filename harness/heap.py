@@ -1,9 +1,24 @@
-"""Memory that the C library holds back."""
+"""Memory that the C library holds back, and the search for garbage where there is none."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Where many objects are made and kept: Python looks for no cycles of garbage among them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def trim() -> None:

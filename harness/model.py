@@ -31,6 +31,8 @@ from harness.plugin.registry import Provider
 from harness.spec import ModelSpec
 from harness.versions import own_distribution
 
+#: Where people learn to add what is not known here.
+GUIDE = "docs/adding_a_model_family.md"
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -167,11 +169,18 @@ def _refuse_other_matrices(loaded: LoadedModel, model: str) -> None:
     }
     missed = {name: found[name] for name in found if loaded.prunable(name)}
     if missed:
-        first, parameter = next(iter(missed.items()))
+        mixtures = tuple(name.partition("expert")[0] for name in missed if "expert" in name)
+        others = [name for name in missed if not name.startswith(mixtures)]
+        first = next(iter(others or missed))
+        why = (
+            "mixtures of experts are not supported"
+            if not others
+            else f"a family of their own has to say that they stay as they are ({GUIDE})"
+        )
         raise InputError(
             f"model {model}: {sum(i.numel() for i in missed.values()):,} weights of its blocks, "
-            f"first {first} {tuple(parameter.shape)}, are not linear layers that can be pruned; "
-            f"mixtures of experts are not supported"
+            f"first {first} {tuple(missed[first].shape)}, are not linear layers that can be "
+            f"pruned; {why}"
         )
 
 
@@ -250,7 +259,8 @@ def load_model(spec: ModelSpec, plugins: Plugins) -> Model:
             )
     families = ", ".join(provider.name for provider in plugins.model_families)
     lack = f"model {spec.name}: no family for architecture {config.get('architectures')}"
-    raise InputError("; ".join(filter(None, [lack, f"families: {families}", plugins.told_aside()])))
+    known = f"families: {families}; {GUIDE} shows how to add one"
+    raise InputError("; ".join(filter(None, [lack, known, plugins.told_aside()])))
 
 
 def _load(

@@ -7,22 +7,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.ahead import (
+    check_pruning,
+    check_tokens,
+    room_of_log,
+    room_of_model,
+    room_of_pruning,
+)
 from harness.asked import hash_of
-from harness.atomic import refuse_filled
+from harness.atomic import refuse_filled, refuse_unwritable_inside
 from harness.bench import Announcer, Bench, open_bench
 from harness.calibration import check_sources
 from harness.checkpoint import masks_do_not_suffice, save_masks, save_pruned
-from harness.errors import InputError
+from harness.errors import HarnessError, InputError, RunError, StorageError
 from harness.eval_cell import EvalCell, make_eval_cell, run_eval_cell
 from harness.folder_manifest import Format, read_manifest
 from harness.grid import Variant, make_variants
 from harness.leaderboard import Board, write_boards
 from harness.patch import open_patch
-from harness.plugin import RunInfo
+from harness.plugin import CellInfo, RunInfo
 from harness.plugin.faults import one_line, whole
 from harness.plugin.manager import Plugins
 from harness.prune_cell import PruneCell, ensure_pruned, make_prune_cell
 from harness.record import FailureRecord, PruneRecord
+from harness.room import refuse_without_room
 from harness.spec import RunSpec
 from harness.tasks import OpenTask, check_names, open_tasks
 
@@ -43,21 +51,26 @@ class Outcome:
     """Tasks that were left out, since what they need is not installed."""
     boards: list[Board] = field(default_factory=list)
     """The model's boards."""
+    notes: list[str] = field(default_factory=list)
+    """Files of the results folder that are damaged, and what became of them."""
 
 
 def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
     """Prune a model in every way asked, evaluate it beside its dense original, file and rank.
 
-    What is filed already is not done again; a cell that fails is filed with its reason, and the
-    others go on.
+    What is filed already is not done again. All that can be known to go wrong is found before
+    anything is computed; a cell that fails all the same is filed with its reason, and the others
+    go on.
 
     Args:
         dry: Only say which cells would run.
 
     Raises:
         InputError: What was asked cannot be done as asked.
+        StorageError: What was computed cannot be written.
     """
     outcome = Outcome()
+    refuse_unwritable_inside(spec.results, "--results")
     manifest = read_manifest(spec.model.name)
     saved = manifest.record if manifest else None
     variants = make_variants(spec, plugins, saved)
@@ -68,10 +81,12 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         variants = make_variants(spec, plugins, saved, bench.model.family)
         tasks, outcome.absent = open_tasks(spec.tasks, spec.data, bench.cache, bench.model, plugins)
         rows = [_plan(bench, variant, tasks) for variant in variants]
-        if not dry and sum(bool(row.prune and row.missing_labels) for row in rows) > 1:
-            bench.keep_dense()
+        _look_ahead(bench, rows)
+        if not dry:
+            _tidy(bench, rows)
+            announcer.plan([cell for row in rows for cell in row.cells])
         for row in rows:
-            outcome.skipped += row.filed
+            outcome.skipped += len(row.filed)
             if dry:
                 outcome.planned += row.missing_labels
             elif row.missing_labels:
@@ -79,6 +94,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         if not dry:
             with announcer.stage("rank", bench.model_name):
                 outcome.boards = write_boards(bench.store, _dense_digest(bench, variants))
+        outcome.notes = list(bench.store.notes.values())
     return outcome
 
 
@@ -96,8 +112,10 @@ def prune_to_folder(
     Raises:
         InputError: The spec asks for more or less than one pruned model.
         CheckpointError: The folder is not empty, or masks alone do not make the model.
+        RunError: The model or a part of the pruner raised an error.
     """
     refuse_filled(folder)
+    refuse_unwritable_inside(spec.results, "--results")
     planned = [variant for variant in make_variants(spec, plugins) if variant.is_pruned]
     if len(planned) != 1:
         raise InputError(f"a folder holds one pruned model; {len(planned)} are asked for")
@@ -110,7 +128,11 @@ def prune_to_folder(
         [variant] = [variant for variant in variants if variant.is_pruned]
         variant.target(bench.model)
         cell = make_prune_cell(bench, variant)
-        record = ensure_pruned(cell)
+        check_pruning(cell)
+        refuse_without_room(spec.results, room_of_pruning(cell), "--results")
+        refuse_without_room(folder, room_of_model(bench.model), "--save")
+        with _failed_in_one_line(variant):
+            record = ensure_pruned(cell)
         with announcer.stage("save", str(folder)), open_patch(cell.patch, bench.model) as patch:
             masks, orders, suffice = patch.masks, patch.permutations, patch.is_masks_only
             if form == "masks":
@@ -144,12 +166,18 @@ class _Row:
     needs_record: bool
     """Whether the pruned model has no record yet."""
     missing: Sequence[EvalCell]
-    filed: int
+    filed: Sequence[EvalCell]
+
+    @property
+    def cells(self) -> list[CellInfo]:
+        """What is to be done, in its order."""
+        evals = [CellInfo(label=cell.label, kind=cell.task.name) for cell in self.missing]
+        prune = CellInfo(label=f"prune {self.variant.label}", kind="prune")
+        return [prune, *evals] if self.needs_record else evals
 
     @property
     def missing_labels(self) -> list[str]:
-        labels = [cell.label for cell in self.missing]
-        return [f"prune {self.variant.label}", *labels] if self.needs_record else labels
+        return [cell.label for cell in self.cells]
 
 
 def _plan(bench: Bench, variant: Variant, tasks: Sequence[OpenTask]) -> _Row:
@@ -158,9 +186,37 @@ def _plan(bench: Bench, variant: Variant, tasks: Sequence[OpenTask]) -> _Row:
     cell = make_prune_cell(bench, variant) if variant.is_pruned else None
     fitting = [task for task in tasks if task.can_be_blind or not variant.is_blind]
     cells = [make_eval_cell(bench, variant, cell, task) for task in fitting]
-    missing = [c for c in cells if bench.store.find_eval(c.task.name, c.key) is None]
+    filed = [c for c in cells if bench.store.find_eval(c.task.name, c.key) is not None]
+    missing = [c for c in cells if c not in filed]
     needs_record = cell is not None and bench.store.find_prune(cell.key) is None
-    return _Row(variant, cell, needs_record, missing, filed=len(cells) - len(missing))
+    return _Row(variant, cell, needs_record, missing, filed)
+
+
+def _look_ahead(bench: Bench, rows: Sequence[_Row]) -> None:
+    """Find what would go wrong later, before anything is computed.
+
+    Raises:
+        InputError: It would; the option to change is named.
+    """
+    todo = [row for row in rows if row.missing_labels]
+    pruned = [row.prune for row in todo if row.prune is not None]
+    for cell in pruned:
+        check_pruning(cell)
+    evals = [cell for row in todo for cell in row.missing]
+    check_tokens(bench.model, [cell.task for cell in evals])
+    needed = sum(map(room_of_pruning, pruned)) + sum(room_of_log(cell.task) for cell in evals)
+    needed += room_of_model(bench.model) if pruned[1:] else 0
+    refuse_without_room(bench.store.root, needed, "--results")
+
+
+def _tidy(bench: Bench, rows: Sequence[_Row]) -> None:
+    """Remove what killed runs left, and keep the dense weights if they are needed again."""
+    bench.store.clear()
+    for row in rows:
+        for cell in row.filed:
+            cell.resume.unlink(missing_ok=True)
+    if sum(bool(row.prune and row.missing_labels) for row in rows) > 1:
+        bench.keep_dense()
 
 
 def _fill(bench: Bench, row: _Row, outcome: Outcome) -> None:
@@ -186,13 +242,14 @@ def _filed_if_failed(
     bench: Bench, variant: Variant, cell: PruneCell | EvalCell, outcome: Outcome
 ) -> Iterator[None]:
     """The stage border: what goes wrong inside becomes a failure record, and the run goes on."""
+    label = cell.label if isinstance(cell, EvalCell) else variant.label
+    bench.announcer.begin(label if isinstance(cell, EvalCell) else f"prune {label}")
     try:
         yield
-    except InputError:
+    except StorageError:
         raise
     except (Exception, SystemExit) as error:  # a plugin may call sys.exit
         reason, traceback = one_line(error), whole(error)
-        label = cell.label if isinstance(cell, EvalCell) else variant.label
         outcome.failures.append(f"{label}: {reason}")
         outcome.tracebacks.append(traceback)
         happened = bench.circumstances(bench.cost(), variant)
@@ -208,3 +265,18 @@ def _filed_if_failed(
                 circumstances=happened.model_copy(update={"traceback": traceback}),
             )
         )
+
+
+@contextmanager
+def _failed_in_one_line(variant: Variant) -> Iterator[None]:
+    """What the model or a library raises is told as a failure of the one cell there is.
+
+    Raises:
+        RunError: In the place of what was raised.
+    """
+    try:
+        yield
+    except HarnessError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise RunError(f"{variant.label}: {one_line(error)}") from error

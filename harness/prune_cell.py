@@ -26,6 +26,7 @@ from harness.pruning import Fine, Pruned, prune
 from harness.record import PruneGot, PruneRecord
 from harness.scoring import ScoreSet, score
 from harness.sparsity import SparsityReport
+from harness.store import Store
 from harness.training import TrainingSession, fine_tune, training_session
 
 
@@ -89,6 +90,9 @@ def ensure_pruned(cell: PruneCell) -> PruneRecord:
         with open_patch(cell.patch, bench.model) as patch:
             _verify(cell, patch.masks, patch.permutations, filed.got.budget)
         return filed
+    if filed is not None and cell.patch.is_file():
+        told = "cached masks that are damaged count as missing"
+        bench.store.notes[cell.patch] = f"{cell.patch}: {told}"
     record, pruned = _prune(cell)
     write_patch(cell.patch, bench.model, pruned)
     if filed is None:
@@ -264,7 +268,7 @@ def _dense_scores(cell: PruneCell) -> ScoreSet:
         [part.model_dump(mode="json") for part in cell.asked.code],
     )
     path = bench.store.cache / "scores" / f"{key}.json"
-    found = bench.scores.get(key) or read_scores(path)
+    found = bench.scores.get(key) or read_scores(path, bench.store)
     if found is None:
         found = _score(cell)
         if not found.weights:
@@ -287,9 +291,12 @@ def _score(cell: PruneCell) -> ScoreSet:
     return replace(found, seconds=cost.seconds["score"], peak_memory_bytes=cost.peak_memory_bytes)
 
 
-def read_scores(path: Path) -> ScoreSet | None:
-    """Scores that an earlier run cached, or None."""
+def read_scores(path: Path, store: Store) -> ScoreSet | None:
+    """Scores that an earlier run cached; None if there are none, or are damaged, which is noted."""
     try:
         return ScoreSet.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        store.notes[path] = f"{path}: cached scores that are damaged ({error}) count as missing"
         return None

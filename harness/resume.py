@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from harness.atomic import stored
+
 Key = tuple[str, int]
+DIGITS = 16
 
 
 class ResumeLog:
-    """Outputs of one cell, a JSON line per finished batch; a torn last line is dropped.
+    """Outputs of one cell, a line per finished batch: the hash of its JSON, and the JSON.
 
-    An output is found by what was asked (a stage) and its place there, so a run may go on with
-    batches of another size.
+    A line that is not what was written is dropped, and asked again. An output is found by what was
+    asked (a stage) and its place there, so a run may go on with batches of another size.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._found: dict[Key, Any] = {}
         self._sizes: dict[Key, int] = {}
-        for stage, size, outputs in _read_lines(path):
-            self._keep(stage, size, outputs)
+        self.damaged = 0
+        """Whole lines that are not what was written; one that a killed run began is none."""
+        lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
+        for line in lines[:-1]:
+            if not line:
+                continue
+            if (batch := _read(line)) is None:
+                self.damaged += 1
+            else:
+                self._keep(*batch)
+        self._is_torn = bool(lines[-1])
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        torn = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
-        self._file = self._path.open("a", encoding="utf-8")
-        self._file.write("\n" if torn else "")
+        with stored(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab", buffering=0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,11 +54,22 @@ class ResumeLog:
         return self._found[key]
 
     def add(self, stage: str, size: int, indices: Sequence[int], outputs: Sequence[Any]) -> None:
-        """Keep the outputs of one batch, asked in batches of `size`."""
+        """Keep the outputs of one batch, asked in batches of `size`.
+
+        Raises:
+            StorageError: They cannot be written.
+        """
         pairs = list(zip(indices, outputs, strict=True))
-        self._file.write(json.dumps([stage, size, pairs]) + "\n")
-        self._file.flush()
+        self._append(json.dumps([stage, size, pairs]).encode())
         self._keep(stage, size, pairs)
+
+    def _append(self, content: bytes) -> None:
+        """One line in one piece, so that two processes may write to one log."""
+        line = b"\n" * self._is_torn + _hash(content) + b" " + content + b"\n"
+        with stored(self._path):
+            while line:  # a second piece only where room ends, to be told so
+                line = line[self._file.write(line) :]
+        self._is_torn = False
 
     def _keep(self, stage: str, size: int, pairs: Sequence[tuple[int, Any]]) -> None:
         for index, output in pairs:
@@ -59,12 +82,14 @@ class ResumeLog:
         return dict(sorted(Counter(self._sizes.values()).items()))
 
 
-def _read_lines(path: Path) -> Iterator[tuple[str, int, list[tuple[int, Any]]]]:
-    if not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            stage, size, pairs = json.loads(line)
-        except ValueError:
-            continue
-        yield stage, size, pairs
+def _hash(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest()[:DIGITS].encode()
+
+
+def _read(line: bytes) -> tuple[str, int, list[tuple[int, Any]]] | None:
+    """Stage, batch size and outputs by place; None if the line is not what was written."""
+    digest, _, content = line.partition(b" ")
+    if digest != _hash(content):
+        return None
+    stage, size, pairs = json.loads(content)
+    return stage, size, pairs

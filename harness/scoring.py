@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
+from harness.asked import hash_of
 from harness.calibration import CalibrationSet
 from harness.contract import check_scores, own_granularity
 from harness.errors import InputError
@@ -30,12 +31,21 @@ class ScoreSet:
     peak_memory_bytes: int | None = None
 
     def to_json(self) -> str:
-        """The numbers alone; scores per weight are not written."""
-        return json.dumps({**vars(self), "weights": {}})
+        """The numbers alone with their hash; scores per weight are not written."""
+        content = {**vars(self), "weights": {}}
+        return json.dumps({"digest": hash_of(content), "scores": content})
 
     @staticmethod
     def from_json(text: str) -> ScoreSet:
-        return ScoreSet(**json.loads(text))
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: The text is not what was written.
+        """
+        filed = json.loads(text)
+        if not isinstance(filed, dict) or filed.get("digest") != hash_of(filed.get("scores")):
+            raise ValueError("its digest differs")
+        return ScoreSet(**filed["scores"])
 
     def table(self, layers: Sequence[LayerInfo], granularity: Granularity) -> Table:
         """Sum up at an allocator's granularity.

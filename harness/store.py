@@ -7,7 +7,8 @@
     cache/scores, cache/masks, cache/samples what the next run would else compute again
 
 A file is made under another name and linked to its own: either it is there in full or not at
-all, and of two runs that make the same one the first wins.
+all, and of two runs that make the same one the first wins. A record holds the hash of all that it
+says but its circumstances, and that of its per-sample log: one that is damaged counts as missing.
 """
 
 from __future__ import annotations
@@ -23,25 +24,34 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from harness.asked import canonical
+from harness.asked import canonical, hash_of
 from harness.atomic import create, write_atomically
-from harness.errors import DataError
+from harness.cost import WRITTEN
+from harness.errors import DamagedError, DataError, RunError
 from harness.record import EvalRecord, FailureRecord, PruneRecord
+from harness.unfinished import clear_unfinished
 from harness.wording import explain
 
 KEY_LENGTH = 12
+LONGEST_SLUG = 160
+#: What a record's own hashes are called in its file.
+DIGEST, CIRCUMSTANCES = "digest", "circumstances"
 #: Bytes of a record; those of models with thousands of layers are a few million.
 LONGEST = 1 << 27
 R = TypeVar("R", bound=BaseModel)
 
 
 def slug(text: str) -> str:
-    """Lower case, only ``[a-z0-9.-]``.
+    """Lower case, only ``[a-z0-9.-]``; a long one ends in a digest, as file names are limited.
 
     >>> slug("ecoflap score.eps=0.01")
     'ecoflap-score.eps-0.01'
     """
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "unnamed"
+    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "unnamed"
+    if len(plain) <= LONGEST_SLUG:
+        return plain
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:KEY_LENGTH]
+    return f"{plain[: LONGEST_SLUG - KEY_LENGTH - 1]}-{digest}"
 
 
 class Store:
@@ -50,6 +60,13 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.cache = root / "cache"
+        self.notes: dict[Path, str] = {}
+        """Damaged file -> a line for people."""
+
+    def clear(self) -> None:
+        """Remove what killed processes had begun to write."""
+        for folder in WRITTEN:
+            clear_unfinished(self.root / folder)
 
     def folder(self, model: str, row: str, sparsity: float, seed: int | None) -> Path:
         seeded = "seedless" if seed is None else f"seed{seed}"
@@ -59,30 +76,70 @@ class Store:
         """Write a prune record, unless there is one of its key."""
         row, asked = record.pruner, record.asked
         folder = self.folder(record.model, row, asked.sparsity, asked.seed)
-        return create(folder / f"prune-{record.key[:KEY_LENGTH]}.json", encode(record))
+        return self._file(folder / f"prune-{record.key[:KEY_LENGTH]}.json", record)
 
     def file_eval(self, record: EvalRecord, samples: Sequence[Mapping[str, Any]]) -> Path:
-        """Write the per-sample log, then the record that vouches for it."""
-        folder = self.folder(record.model, record.row, record.asked_sparsity, record.seed)
-        stem = f"eval-{slug(record.task)}-{record.key[:KEY_LENGTH]}"
-        lines = "".join(canonical(sample) + "\n" for sample in samples)
-        create(folder / f"{stem}.samples.jsonl.gz", gzip.compress(lines.encode(), mtime=0))
-        return create(folder / f"{stem}.json", encode(record))
+        """Write the per-sample log, then the record that vouches for it.
+
+        Raises:
+            RunError: A record is filed whose log is damaged, and these are other samples.
+        """
+        path, log = self._eval_path(record), self._log_path(record)
+        filed = self._read_whole(path, EvalRecord)
+        if self._why_no_log(filed or record):
+            if filed is not None and filed.got.samples != record.got.samples:
+                raise RunError(
+                    f"{log} is damaged, and evaluating again gave other answers than its record "
+                    f"says; the thread count, hardware or library versions may differ"
+                )
+            lines = "".join(canonical(sample) + "\n" for sample in samples)
+            write_atomically(log, gzip.compress(lines.encode(), mtime=0))
+        return self._file(path, record)
 
     def file_failure(self, record: FailureRecord) -> Path:
         folder = self.folder(record.model, record.row, record.sparsity, record.seed)
         kind = slug(f"{record.asked.kind}-{record.task}" if record.task else record.asked.kind)
-        return create(folder / f"failed-{kind}-{record.key[:KEY_LENGTH]}.json", encode(record))
+        return self._file(folder / f"failed-{kind}-{record.key[:KEY_LENGTH]}.json", record)
+
+    def _file(self, path: Path, record: PruneRecord | EvalRecord | FailureRecord) -> Path:
+        """Write a record, unless there is a whole one."""
+        write = create if self._read_whole(path, type(record)) else write_atomically
+        write(path, encode_filed(record))
+        return path
+
+    def _read_whole(self, path: Path, kind: type[R]) -> R | None:
+        """A record; None if it is missing, or damaged, which is noted."""
+        if not path.is_file():
+            return None
+        try:
+            return read_record(path, kind)
+        except DamagedError as error:
+            self.notes[path] = f"{error}; it counts as missing"
+            return None
 
     def find_prune(self, key: str) -> PruneRecord | None:
         return self._find(f"prune-{key[:KEY_LENGTH]}.json", PruneRecord, key)
 
     def find_eval(self, task: str, key: str) -> EvalRecord | None:
-        return self._find(f"eval-{slug(task)}-{key[:KEY_LENGTH]}.json", EvalRecord, key)
+        """The record of that key whose per-sample log is whole."""
+        found = self._find(f"eval-{slug(task)}-{key[:KEY_LENGTH]}.json", EvalRecord, key)
+        if found is not None and (why := self._why_no_log(found)):
+            self.notes[self._log_path(found)] = f"{why}; it counts as missing"
+            return None
+        return found
+
+    def _why_no_log(self, record: EvalRecord) -> str | None:
+        """What is wrong with the per-sample log of a record; None if nothing is."""
+        try:
+            for _ in self._log_lines(record):
+                pass
+        except DataError as error:
+            return str(error)
+        return None
 
     def _find(self, name: str, kind: type[R], key: str) -> R | None:
         for path in sorted(self.root.glob(f"records/*/*/*/*/{name}")):
-            record = read_record(path, kind)
+            record = self._read_whole(path, kind)
             if getattr(record, "key", None) == key:
                 return record
         return None
@@ -98,7 +155,9 @@ class Store:
 
     def _all(self, pattern: str, kind: type[R]) -> Iterator[R]:
         for path in sorted(self.root.glob(f"records/*/*/*/*/{pattern}")):
-            yield read_record(path, kind)
+            record = self._read_whole(path, kind)
+            if record is not None:
+                yield record
 
     def read_samples(self, record: EvalRecord) -> Iterator[dict[str, Any]]:
         """The rows of the per-sample log beside a record, one after the other.
@@ -106,18 +165,36 @@ class Store:
         Raises:
             DataError: It cannot be read, or is not the one that the record vouches for.
         """
-        folder = self.folder(record.model, record.row, record.asked_sparsity, record.seed)
-        path = folder / f"eval-{slug(record.task)}-{record.key[:KEY_LENGTH]}.samples.jsonl.gz"
-        hasher = hashlib.sha256()
+        for line in self._log_lines(record):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                path = self._log_path(record)
+                raise DataError(path, f"cannot read the per-sample log ({error})") from None
+
+    def _log_lines(self, record: EvalRecord) -> Iterator[bytes]:
+        """The lines of a per-sample log; only a line feed ends one.
+
+        Raises:
+            DataError: It cannot be read; or, at the end, it is not the one that was filed.
+        """
+        path, hasher = self._log_path(record), hashlib.sha256()
         try:
             with gzip.open(path) as lines:
                 for number, line in enumerate(lines):
                     hasher.update((b"\n" if number else b"") + line.rstrip(b"\n"))
-                    yield json.loads(line)
-        except (OSError, EOFError, zlib.error, ValueError) as error:
+                    yield line
+        except (OSError, EOFError, zlib.error) as error:
             raise DataError(path, f"cannot read the per-sample log ({error})") from None
         if hasher.hexdigest() != record.got.samples:
             raise DataError(path, "not the per-sample log that was filed: its digest differs")
+
+    def _eval_path(self, record: EvalRecord) -> Path:
+        folder = self.folder(record.model, record.row, record.asked_sparsity, record.seed)
+        return folder / f"eval-{slug(record.task)}-{record.key[:KEY_LENGTH]}.json"
+
+    def _log_path(self, record: EvalRecord) -> Path:
+        return self._eval_path(record).with_suffix(".samples.jsonl.gz")
 
     def write_leaderboard(self, name: str, text: str) -> bool:
         """Write a generated file; False if its bytes are what they were."""
@@ -138,21 +215,46 @@ def read_record(path: Path, kind: type[R]) -> R:
     """Read one record.
 
     Raises:
-        DataError: It is not readable or not of that kind.
+        DamagedError: It is not what was filed.
+        DataError: It is not readable, or of a kind that this harness does not know.
     """
     try:
         with path.open("rb") as file:
             written = file.read(LONGEST + 1)
         if len(written) > LONGEST:
             raise DataError(path, f"longer than {LONGEST:,} bytes, so no {kind.__name__}")
-        return kind.model_validate_json(written)
+        content = json.loads(written)
     except OSError as error:
         raise DataError(path, f"cannot be read ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(path, f"not a {kind.__name__}: no JSON ({error})") from None
+    filed = content.pop(DIGEST, None) if isinstance(content, dict) else None
+    found = _digests(content) if filed else {}
+    if filed and (not isinstance(filed, dict) or filed.get("said") != found["said"]):
+        raise DamagedError(path, f"not the {kind.__name__} that was filed: its digest differs")
+    try:
+        return kind.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        raise DataError(path, f"not a {kind.__name__}: {explain(error, kind)}") from None
+        refuse = DataError if filed and filed == found else DamagedError
+        raise refuse(path, f"not a {kind.__name__}: {explain(error, kind)}") from None
+
+
+def encode_filed(record: BaseModel) -> bytes:
+    """A record as it stands in the store: with hashes of what it says and its circumstances."""
+    content = json.loads(record.model_dump_json())
+    return _to_bytes({**content, DIGEST: _digests(content)})
 
 
 def encode(record: BaseModel) -> bytes:
     """A record as it stands in its file."""
-    content = json.loads(record.model_dump_json())  # strict JSON: infinities become words
+    return _to_bytes(json.loads(record.model_dump_json()))  # strict JSON: infinities become words
+
+
+def _digests(content: Mapping[str, Any]) -> dict[str, str]:
+    """Circumstances have a hash of their own: who edits a path there changes no result."""
+    said = {name: part for name, part in content.items() if name != CIRCUMSTANCES}
+    return {"said": hash_of(said), CIRCUMSTANCES: hash_of(content.get(CIRCUMSTANCES))}
+
+
+def _to_bytes(content: object) -> bytes:
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()

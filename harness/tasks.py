@@ -12,9 +12,11 @@ from typing import Any
 
 from harness.asked import DataIdentity, PartIdentity, ProfileIdentity
 from harness.contract import blamed
+from harness.data.examples import check_examples
 from harness.data.folders import locate, miscounts
 from harness.data.images import missing_images
 from harness.errors import AbsentError, DataError, InputError, UnknownNameError
+from harness.heap import uncollected
 from harness.identity import identify_part
 from harness.model import Model
 from harness.plugin import (
@@ -22,6 +24,7 @@ from harness.plugin import (
     EditionInfo,
     Example,
     Generates,
+    ImageDigests,
     Manifest,
     Perplexity,
     Profile,
@@ -105,6 +108,7 @@ def _refuse_unknown_profile(task: Task, name: str | None) -> None:
         raise UnknownNameError(f"{task.name} profile", name, names)
 
 
+@uncollected()
 def open_task(
     spec: TaskSpec, data: DataSpec, cache: Path, model: Model, plugins: Plugins
 ) -> OpenTask:
@@ -120,6 +124,7 @@ def open_task(
     edition = find_edition(task, spec.name, data, cache, model, plugins)
     encode = encode_of(model.answers)
     examples = list(task.examples(edition.path, profile, encode))
+    check_examples(examples, edition.path)
     if missing := missing_images(examples):
         more = f"; {len(missing) - 1:,} more are missing" if missing[1:] else ""
         raise DataError(missing[0], f"no such image{more}")
@@ -129,6 +134,8 @@ def open_task(
     examples = _take(examples, spec)
     if not examples:
         raise InputError(f"task {spec.name}: no items left to evaluate")
+    with ImageDigests(cache) as images:
+        input_digests = [example.sample.input_digest(images) for example in examples]
     return OpenTask(
         spec=spec,
         task=task,
@@ -136,9 +143,9 @@ def open_task(
         profile=profile,
         profile_identity=profile_identity,
         examples=examples,
-        data=_identify_data(examples, edition, spec, variant),
+        data=_identify_data(examples, input_digests, edition, spec, variant),
         path=edition.path,
-        input_digests=[example.sample.input_digest() for example in examples],
+        input_digests=input_digests,
     )
 
 
@@ -286,14 +293,18 @@ def _take(examples: list[Example], spec: TaskSpec) -> list[Example]:
 
 
 def _identify_data(
-    examples: Sequence[Example], edition: EditionInfo, spec: TaskSpec, variant: str
+    examples: Sequence[Example],
+    input_digests: Sequence[str],
+    edition: EditionInfo,
+    spec: TaskSpec,
+    variant: str,
 ) -> DataIdentity:
     hasher = hashlib.sha256()
     if choices := examples[0].choices:
         hasher.update(json.dumps(choices).encode())
-    for example in examples:
+    for example, shown in zip(examples, input_digests, strict=True):
         sample = example.sample
-        row = [sample.id, sample.digest(), example.references, example.label, example.cluster]
+        row = [sample.id, sample.digest(shown), example.references, example.label, example.cluster]
         hasher.update(json.dumps(row).encode())
     ids = [example.sample.id for example in examples]
     part = f"{spec.subset} #{ids_digest(ids)}" if spec.subset is not None else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.errors import InputError
+from harness.escape.terminal import visible
 
 #: Characters of a line about an error, its prefix included.
 LONGEST = 400
@@ -25,15 +26,11 @@ def one_line_of(text: str, room: int = LONGEST) -> str:
     'model aaaaaaaaaaaaaaaaaa … o such folder'
     """
     shown = text[: 2 * room] + text[-room:] if len(text) > 3 * room else text
-    shown = shown if shown.isprintable() else "".join(map(_shown, shown))
+    shown = visible(shown)
     if len(shown) <= room:
         return shown
     tail = (room - len(CUT)) // 3 + 1
     return shown[: room - len(CUT) - tail] + CUT + shown[-tail:]
-
-
-def _shown(char: str) -> str:
-    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
 
 
 def refuse_unwritable_words(words: Iterable[str]) -> None:

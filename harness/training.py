@@ -23,7 +23,7 @@ from harness.contract import blamed, check_drawn
 from harness.errors import InputError, RunError
 from harness.masks import Masks
 from harness.model import Model, out_in
-from harness.plugin import Batch, Sample, Training, UnitGroup
+from harness.plugin import Batch, ImageDigests, Sample, Training, UnitGroup
 from harness.plugin.manager import Plugins
 from harness.session import Progress, state_restored
 from harness.spec import SourceSpec
@@ -42,10 +42,18 @@ class TrainStream:
 
     source: str
     samples: Sequence[Sample]
+    cache: Path | None = None
+    """Where hashes of images are kept; None = nowhere."""
+
+    @cached_property
+    def _inputs(self) -> Sequence[str]:
+        with ImageDigests(self.cache) as images:
+            return [sample.input_digest(images) for sample in self.samples]
 
     @cached_property
     def identity(self) -> TrainIdentity:
-        digests = "".join(sample.digest() for sample in self.samples)
+        pairs = zip(self.samples, self._inputs, strict=True)
+        digests = "".join(sample.digest(shown) for sample, shown in pairs)
         digest = hashlib.sha256(digests.encode()).hexdigest()
         return TrainIdentity(source=self.source, samples=len(self.samples), digest=digest)
 
@@ -58,8 +66,7 @@ class TrainStream:
         for epoch in count():
             order = list(range(len(self.samples)))
             random.Random(f"train {seed} {epoch}").shuffle(order)
-            drawn = (self.samples[index] for index in order)
-            shown = ((sample.input_digest()[:INPUT_DIGITS], sample) for sample in drawn)
+            shown = ((self._inputs[index][:INPUT_DIGITS], self.samples[index]) for index in order)
             left = (pair for pair in shown if pair[0] not in excluded)
             whole = 0
             while len(batch := list(islice(left, size))) == size:
@@ -83,7 +90,7 @@ def open_train_stream(spec: SourceSpec, model: Model, plugins: Plugins, cache: P
     own = getattr(model.bundled.given, "train", None) if model.bundled else None
     name, pool = read_source(spec, own, "train", model, plugins, cache)
     with blamed(f"train source {name}"):
-        return TrainStream(name, list(check_drawn(pool.draw(range(pool.size)))))
+        return TrainStream(name, list(check_drawn(pool.draw(range(pool.size)))), cache)
 
 
 class TrainingSession:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import sys
 
-import typer
-
 from harness.cli.border import WANTED, Wanted
 from harness.cli.commands import app
 from harness.cli.failing import INTERRUPTED, UNREAD, failure_of
-from harness.cli.streams import divert_stdout, stand_in_for_closed
+from harness.cli.signals import Ended, ending_alike
+from harness.cli.streams import divert_stdout, spell_out, stand_in_for_closed, tell, tell_lines
 from harness.told import refuse_unwritable_words
+
+NAME = "harness"
+#: Typer's own: set by the shell at a tab; options that print or install what the shell runs then.
+COMPLETES = "_HARNESS_COMPLETE"
+COMPLETION = ("--install-completion", "--show-completion")
 
 
 def main() -> None:
@@ -23,6 +27,7 @@ def main() -> None:
     # model several times slower whenever another process wants a core (docs/benchmarks/speed.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     stand_in_for_closed()
+    spell_out()
     code = run_command(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -36,18 +41,32 @@ def run_command(arguments: list[str]) -> int:
     """Run one command; the one place where exceptions become a line and an exit code."""
     wanted = Wanted()
     WANTED.set(wanted)
+    if (arguments and arguments[0].startswith(COMPLETION)) or COMPLETES in os.environ:
+        return _complete(arguments)
+    ended = Ended()
     try:
         refuse_unwritable_words(arguments)
-        code = int(app(arguments, prog_name="harness", standalone_mode=False) or 0)
+        with ending_alike() as ended:
+            code = int(app(arguments, prog_name=NAME, standalone_mode=False) or 0)
     except BaseException as error:  # every exception: here it becomes words
         failure = failure_of(error, shows_traceback=wanted.traceback)
         code = failure.code
         if failure.line:
-            typer.echo(failure.line, err=True)
+            tell(failure.line)
         if wanted.traceback and failure.line:
             from harness.plugin.faults import whole
 
-            typer.echo(whole(error), err=True, nl=False)
+            tell_lines(whole(error))
     if code == INTERRUPTED:
-        typer.echo("interrupted; what was done is filed, run again to go on", err=True)
+        tell(ended.told)
+        return ended.code
     return code
+
+
+def _complete(arguments: list[str]) -> int:
+    """Let Typer answer the shell, after which it exits."""
+    try:
+        app(arguments, prog_name=NAME)
+    except SystemExit as done:
+        return int(done.code or 0)
+    return 0

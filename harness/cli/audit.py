@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import building, options
+from harness.cli import options, specs
 
 app = typer.Typer(help="Check what should not change a score.", no_args_is_help=True)
 
@@ -33,18 +33,18 @@ def batch(
     from harness import notation
     from harness.audit import audit_batches
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.cli.progress import live_progress
     from harness.errors import InputError
-    from harness.plugin.manager import load_plugins
 
     sizes = list(
         dict.fromkeys(notation.split_list(batch_sizes, notation.parse_whole, "--batch-sizes"))
     )
     if any(size < 1 for size in sizes):
         raise InputError(f"--batch-sizes {batch_sizes}: every size is at least 1")
-    spec = building.build_spec(
+    spec = specs.build_spec(
         config=config,
-        unused=(*building.OF_PRUNING, "batch_size", "results"),
+        unused=(*specs.OF_PRUNING, "batch_size", "results"),
         command="audit batch",
         model=model,
         pruner="dense",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli import building, options
-from harness.cli.streams import say
+from harness.cli import options, specs
+from harness.cli.streams import say, tell
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def commands_of(name: str, title: str) -> typer.Typer:
     ) -> int:
         """Make the environment that `--backend` and `harness audit` start."""
         environment = options.environment_of(name, folder)
-        typer.echo(f"{environment}: installing, unless it is there; this takes minutes", err=True)
+        tell(f"{environment}: installing, unless it is there; this takes minutes")
         say(f"{environment}: {_backend(name).setup(environment)}")
         return 0
 
@@ -103,9 +103,9 @@ def audit_of(name: str) -> Callable[..., int]:
     ) -> int:
         """Compare losses and generated texts of the same weights on the same samples."""
         from harness.backend_audit import audit_backend
-        from harness.plugin.manager import load_plugins
+        from harness.cli.loading import load_plugins
 
-        spec = building.build_spec(
+        spec = specs.build_spec(
             config=config,
             unused=UNUSED,
             command=f"audit {name}",
@@ -131,36 +131,33 @@ def _print_audit(audit: BackendAudit, *, as_json: bool) -> None:
     """Losses and texts of a family beside those of a backend."""
     import dataclasses
 
-    from rich.markup import escape
-    from rich.table import Table
-
     from harness.cli import render
+    from harness.cli.screen import stdout
 
     if as_json:
         render.print_json({**dataclasses.asdict(audit), "is_equal": audit.is_equal})
         return
     losses = audit.losses
-    table = Table(f"{audit.model}", "samples", "family", audit.backend, "difference")
-    table.add_row(
-        "loss",
-        str(losses.samples),
-        f"{losses.ours:.6f}",
-        f"{losses.theirs:.6f}",
-        f"at most {losses.largest:.1e} of a loss",
-    )
-    for texts in audit.texts:
-        first = texts.different[:1]
-        table.add_row(
-            f"texts, {texts.generation}",
-            str(texts.samples),
-            *[escape(repr(words)) for _, *pair in first for words in pair] or ["", ""],
-            f"{len(texts.different)} different",
+    rows = [
+        (
+            "loss",
+            str(losses.samples),
+            f"{losses.ours:.6f}",
+            f"{losses.theirs:.6f}",
+            f"at most {losses.largest:.1e} of a loss",
         )
-    render.stdout().print(table)
+    ]
+    for texts in audit.texts:
+        pairs = [(repr(ours), repr(theirs)) for _, ours, theirs in texts.different[:1]]
+        ours, theirs = pairs[0] if pairs else ("", "")
+        different = f"{len(texts.different)} different"
+        rows.append((f"texts, {texts.generation}", str(texts.samples), ours, theirs, different))
+    heads = (audit.model, "samples", "family", audit.backend, "difference")
+    stdout().table(heads, rows)
 
 
 def _backend(name: str) -> Backend:
-    from harness.plugin.manager import load_plugins
+    from harness.cli.loading import load_plugins
 
     return load_plugins().backends.get(name).given()
 

@@ -11,19 +11,26 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.options import OUTPUT
 from harness.cli.quiet import quiet_libraries
 from harness.cli.streams import stdout_of_our_own
 
 TracebackOption = Annotated[
     bool,
     typer.Option(
-        "--traceback", envvar="HARNESS_TRACEBACK", help="Show where in the code an error arose."
+        "--traceback",
+        envvar="HARNESS_TRACEBACK",
+        help="Show where in the code an error arose.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 WarningsOption = Annotated[
     bool,
     typer.Option(
-        "--warnings", envvar="HARNESS_WARNINGS", help="Show what libraries warn of as it comes."
+        "--warnings",
+        envvar="HARNESS_WARNINGS",
+        help="Show what libraries warn of as it comes.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 

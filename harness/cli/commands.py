@@ -25,7 +25,7 @@ app = typer.Typer(
     name="harness",
     help="Prune vision-language and unimodal models, and measure what it costs them.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)

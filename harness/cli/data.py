@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli import options
-from harness.cli.streams import say
+from harness.cli import completion, options
+from harness.cli.streams import say, tell
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Plan, fetch and verify the data of tasks.")
 
-TaskNames = Annotated[list[str], typer.Argument(metavar="TASK...", help="Names of tasks.")]
+TaskNames = Annotated[
+    list[str],
+    typer.Argument(metavar="TASK...", help="Names of tasks.", autocompletion=completion.tasks),
+]
 HubOption = Annotated[
     bool, typer.Option("--hub", help="Take the hub copy even where official files can be had.")
 ]
@@ -115,8 +118,8 @@ def verify(
 
 def _tasks_and_editions(names: list[str], data: str | None) -> list[tuple[Any, EditionInfo]]:
     from harness import notation
+    from harness.cli.loading import load_plugins
     from harness.data.folders import locate
-    from harness.plugin.manager import load_plugins
     from harness.spec import DataSpec, checked
     from harness.tasks import find_task
 
@@ -128,28 +131,25 @@ def _tasks_and_editions(names: list[str], data: str | None) -> list[tuple[Any, E
 
 
 def _print_plan(plan: Plan) -> None:
-    from rich.table import Table
+    from harness.cli.screen import stdout
 
-    from harness.cli.render import stdout
-
-    table = Table(title=f"{plan.task}: {plan.title}", title_justify="left", show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    size = "" if plan.examples is None else f"{plan.examples:,}"
+    screen = stdout()
+    screen.line(f"{plan.task}: {plan.title}")
+    size = "not known" if plan.examples is None else f"{plan.examples:,}"
     for head, text in (
         ("folder", str(plan.folder)),
-        ("items", size or "not known"),
+        ("items", size),
         ("licence", plan.licence),
         ("page", plan.page),
         ("lock file", plan.lock),
-        *((file.path, file.state + _size(file.size)) for file in plan.files),
-        *(("other layout", layout) for layout in plan.others),
+        *(("or", layout) for layout in plan.others),
         *(("hub copy", copy) for copy in plan.copies),
     ):
-        table.add_row(head, text)
-    console = stdout()
-    console.print(table)
-    console.print(plan.instructions, markup=False, soft_wrap=True)
+        screen.beside(head, text, indent=13)
+    for file in plan.files:
+        screen.line(f"  {file.path}")
+        screen.paragraph(file.state + _size(file.size), indent=13)
+    screen.paragraph(plan.instructions)
 
 
 def _size(size: int | None) -> str:
@@ -171,10 +171,10 @@ def _print_verdict(verdict: Verdict, *, as_json: bool) -> bool:
         return verdict.is_sound
     if not verdict.is_sound:
         for problem in verdict.problems[:FAULTS_SHOWN]:
-            typer.echo(f"error: {problem}", err=True)
+            tell(f"error: {problem}")
         more = len(verdict.problems) - FAULTS_SHOWN
         if more > 0:
-            typer.echo(f"error: and {more:,} more", err=True)
+            tell(f"error: and {more:,} more")
         return False
     part = ", a part" if verdict.is_part else ""
     if not (verdict.is_counted or verdict.is_part):

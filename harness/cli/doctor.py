@@ -12,8 +12,6 @@ from harness.cli import options
 from harness.cli.border import shows_traceback
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from harness.dependencies import Dependency
     from harness.doctor import Checkup
 
@@ -26,8 +24,8 @@ def doctor(results: options.ResultsOption = None, as_json: options.JsonOption = 
     Ends with 1 if a plugin is broken, or something required is missing or outside its range.
     """
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.doctor import examine
-    from harness.plugin.manager import load_plugins
 
     found = examine(load_plugins, _folders(results or options.RESULTS))
     if as_json:
@@ -53,70 +51,62 @@ def _folders(results: Path) -> dict[str, Path]:
 
 
 def _print(found: Checkup) -> None:
-    from harness.cli import render
+    from harness.cli.screen import Head, stdout
 
-    console = render.stdout()
+    screen = stdout()
     for line in (found.harness, found.location, f"Python {found.python}", found.platform):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(_table("distribution installed wants tested".split(), _dependencies(found), 1))
+        screen.line(line)
+    heads = [Head(head, is_whole=True) for head in ("distribution", "installed", "wants", "tested")]
+    screen.table(heads, _dependencies(found))
     if found.lacks:
-        console.print(_table(["does not work here", "why"], [(i.what, i.why) for i in found.lacks]))
-    console.print(
-        _table(
-            ["folder", "where", "free"],
-            [
-                (i.what, f"{i.path}{_state(i.exists, i.writable)}", _size(i.free_bytes))
-                for i in found.folders
-            ],
-            1,
-        )
+        screen.table(["does not work here", "why"], [(i.what, i.why) for i in found.lacks])
+    screen.table(
+        [Head("folder", is_whole=True), "where", Head("free", is_whole=True)],
+        [
+            (i.what, f"{i.path}{_state(i.exists, i.writable)}", _size(i.free_bytes))
+            for i in found.folders
+        ],
     )
-    console.print(
-        _table(
-            ["device", "model", "memory", "threads"],
-            [(i.name, i.model, _size(i.memory_bytes), str(i.threads or "")) for i in found.devices],
-            1,
-        )
+    screen.table(
+        [Head("device", is_whole=True), "model", "memory", "threads"],
+        [(i.name, i.model, _size(i.memory_bytes), str(i.threads or "")) for i in found.devices],
     )
-    console.print(
-        _table(
-            ["plugins of", "version", "plugins", "parts", "slow to import"],
-            [
-                (
-                    i.distribution,
-                    i.version,
-                    str(i.plugins),
-                    str(i.parts),
-                    "\n".join(f"{name} {seconds:.1f} s" for name, seconds in i.slow.items()),
-                )
-                for i in found.plugins
-            ],
-            1,
-        )
+    screen.table(
+        ["plugins of", "version", "plugins", "parts", "import", "slow to import"],
+        [
+            (
+                i.distribution,
+                i.version,
+                str(i.plugins),
+                str(i.parts),
+                f"{i.seconds:.1f} s",
+                ", ".join(f"{name} {seconds:.1f} s" for name, seconds in i.slow.items()),
+            )
+            for i in found.plugins
+        ],
     )
     _print_wrong(found)
 
 
 def _print_wrong(found: Checkup) -> None:
     """What makes the command end with 1."""
-    from harness.cli import render
+    from harness.cli.screen import stdout
 
-    console = render.stdout()
+    screen = stdout()
     for plugin in found.broken:
         told = f"{plugin.distribution} {plugin.version} ({plugin.plugin}): {plugin.reason}"
-        console.print(f"broken: {told}", markup=False, soft_wrap=True)
+        screen.line(f"broken: {told}")
         if shows_traceback():
-            console.print(plugin.traceback, markup=False, soft_wrap=True)
+            screen.lines(plugin.traceback)
     for twice in found.twice:
-        console.print(f"twice: {twice}", markup=False, soft_wrap=True)
+        screen.line(f"twice: {twice}")
     for i in found.dependencies:
         if i.is_needed and i.state != "ok":
-            told = f"{i.of} needs {i.name}{i.wanted}, which is {_told(i)}"
-            console.print(f"wrong: {told}", markup=False, soft_wrap=True)
+            screen.line(f"wrong: {i.of} needs {i.name}{i.wanted}, which is {_told(i)}")
     if found.is_sound:
-        console.print("nothing is broken")
+        screen.line("nothing is broken")
     elif found.broken and not shows_traceback():
-        console.print("--traceback shows where plugins broke")
+        screen.line("--traceback shows where plugins broke")
 
 
 def _told(found: Dependency) -> str:
@@ -143,16 +133,3 @@ def _state(exists: bool, writable: bool) -> str:
 
 def _size(count: int | None) -> str:
     return "not known" if count is None else f"{count / 2**30:.1f} GiB"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], whole: int = 0) -> Table:
-    """A table whose first `whole` columns are never wrapped, and no word is cut."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table()
-    for place, head in enumerate(heads):
-        table.add_column(head, no_wrap=place < whole, overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.cli import building, options
+from harness.cli import options, specs
 
 
 def evaluate(
@@ -25,14 +25,14 @@ def evaluate(
 ) -> int:
     """Evaluate a model as it is, e.g. a folder that `harness prune --save` wrote."""
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.cli.progress import live_progress
     from harness.errors import InputError
     from harness.pipeline import run
-    from harness.plugin.manager import load_plugins
 
-    spec = building.build_spec(
+    spec = specs.build_spec(
         config=config,
-        unused=building.OF_PRUNING,
+        unused=specs.OF_PRUNING,
         command="eval",
         model=model,
         pruner="dense",
@@ -54,5 +54,5 @@ def evaluate(
         raise InputError("--tasks: name the tasks to evaluate on; `harness tasks` lists them")
     with live_progress() as display:
         outcome = run(spec, load_plugins(display))
-    render.print_outcome(outcome, as_json=as_json)
+    render.print_outcome(outcome, spec.results, as_json=as_json)
     return 1 if outcome.failures or outcome.absent else 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli import backends, options
+from harness.cli import backends, options, specs
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def export(
     2:4 is measured where it is written: theoretical and real speed of each layer shape.
     """
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.export import export as write
-    from harness.plugin.manager import load_plugins
 
     if to == "lavis":
         if dense is not None or device is not None or as_json:
@@ -42,7 +42,7 @@ def export(
         return backends.write_checkpoint("lavis", Path(folder), save, base)
     if base is not None:
         raise InputError(f"--base {base}: goes with --to lavis, not with --to {to}")
-    place = options.resolve_device(device or "auto")
+    place = specs.resolve_device(device or "auto")
     speeds = write(folder, save, to, load_plugins(), device=place, dense=dense)
     if as_json:
         shown = [{**dataclasses.asdict(speed), "measured": speed.measured} for speed in speeds]
@@ -53,13 +53,10 @@ def export(
 
 
 def _print_speeds(speeds: Sequence[Speed]) -> None:
-    from rich.table import Table
+    from harness.cli.screen import stdout
 
-    from harness.cli import render
-
-    table = Table("layers", "of shape", "dense", "2:4", "faster, measured", "in theory")
-    for speed in speeds:
-        table.add_row(
+    rows = [
+        (
             str(speed.layers),
             f"{speed.shape[0]} x {speed.shape[1]}",
             f"{speed.dense:.3f} ms",
@@ -67,9 +64,12 @@ def _print_speeds(speeds: Sequence[Speed]) -> None:
             f"{speed.measured:.2f} times",
             f"{speed.theoretical:.2f} times",
         )
-    console = render.stdout()
-    console.print(table)
-    console.print(
+        for speed in speeds
+    ]
+    screen = stdout()
+    heads = ("layers", "of shape", "dense", "2:4", "faster, measured", "in theory")
+    screen.table(heads, rows)
+    screen.paragraph(
         f"One multiplication by {speeds[0].tokens} tokens each. Zeros without a pattern make no "
         f"multiplication faster."
     )

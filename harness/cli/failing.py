@@ -63,7 +63,7 @@ def _read(error: BaseException) -> tuple[Sequence[str], str, int]:
         return list(filter(None, [_usage(error)])), "", WRONG
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         return (), "", INTERRUPTED
-    if isinstance(error, BrokenPipeError):
+    if BrokenPipeError in map(type, (error, error.__context__)):
         return (), "", UNREAD
     message, hint, code = _read_unforeseen(error)
     return (message,), hint, code

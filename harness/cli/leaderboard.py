@@ -13,8 +13,10 @@ def leaderboard(results: options.ResultsOption = None, as_json: options.JsonOpti
     from harness.store import Store
 
     folder = results or options.RESULTS
-    boards = write_boards(Store(folder))
+    store = Store(folder)
+    boards = write_boards(store)
+    render.print_damaged(store.notes.values())
     if not boards:
         raise InputError(f"{folder}: no records; `harness run` files them")
-    render.print_boards(boards, as_json=as_json)
+    render.print_boards(boards, folder, as_json=as_json)
     return 0

@@ -1,17 +1,24 @@
-"""``harness models``: bundled models and families, and what a model weighs before it is loaded."""
+"""``harness models``: models and sizes, families, and what a model weighs before it is loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli import options
+from harness.cli import completion, options
 
 if TYPE_CHECKING:
     from harness.footprint import Outline
     from harness.plugin.manager import Plugins
 
+WEIGHTS = (
+    "Of a size there is a config alone: `harness models show NAME` reads it, and --init random "
+    "draws weights for it. Weights come as a folder, or from the hub: `hf download OWNER/NAME` "
+    "once, then --model OWNER/NAME."
+)
 #: Of anything that is counted here.
 MOST = 2**31 - 1
 app = typer.Typer(help="List models; show what one weighs and needs.", invoke_without_command=True)
@@ -19,9 +26,9 @@ app = typer.Typer(help="List models; show what one weighs and needs.", invoke_wi
 
 @app.callback()
 def models(context: typer.Context, as_json: options.JsonOption = False) -> int:
-    """List bundled models and the families that folders and hub ids are loaded by."""
+    """List models, sizes without weights, and the families that load folders and hub ids."""
     if context.invoked_subcommand is None:
-        from harness.plugin.manager import load_plugins
+        from harness.cli.loading import load_plugins
 
         _print_models(load_plugins(), as_json=as_json)
     return 0
@@ -29,7 +36,10 @@ def models(context: typer.Context, as_json: options.JsonOption = False) -> int:
 
 @app.command("show")
 def show(
-    model: Annotated[str, typer.Argument(help="Bundled model, folder, or hub id.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="Bundled model, folder, or hub id.", autocompletion=completion.models),
+    ],
     samples: Annotated[
         int, typer.Option("--samples", help="Calibration samples.", min=1, max=MOST)
     ] = 128,
@@ -42,8 +52,8 @@ def show(
     as_json: options.JsonOption = False,
 ) -> int:
     """Say what a model is and what each stage is expected to hold, from its config.json alone."""
+    from harness.cli.loading import load_plugins
     from harness.footprint import Work, outline
-    from harness.plugin.manager import load_plugins
 
     work = Work(samples=samples, tokens=tokens, batch_size=batch_size)
     _print_outline(outline(model, load_plugins(), work), as_json=as_json)
@@ -51,67 +61,83 @@ def show(
 
 
 def _print_models(found: Plugins, *, as_json: bool) -> None:
-    from rich.table import Table
-
     from harness.cli import render
+    from harness.cli.parts import first_line
 
-    bundled = [(p.name, p.given.edition, str(p.origin)) for p in found.models]
+    models = [
+        {
+            "name": provider.name,
+            "about": first_line(provider.given),
+            "weights": has_weights(provider.given().folder()),
+            "edition": provider.given.edition,
+            "from": str(provider.origin),
+        }
+        for provider in found.models
+    ]
     families = [
-        (p.name, (p.given.__doc__ or "").partition("\n")[0], str(p.origin))
+        {"name": p.name, "loads": first_line(p.given), "from": str(p.origin)}
         for p in found.model_families
     ]
     if as_json:
-        heads = {"bundled": ("name", "edition", "from"), "families": ("name", "loads", "from")}
-        rows = {"bundled": bundled, "families": families}
-        render.print_json(
-            {
-                kind: [dict(zip(heads[kind], row, strict=True)) for row in rows[kind]]
-                for kind in rows
-            }
-        )
-        return
-    table = Table("bundled model", "edition", "from")
-    for row in bundled:
-        table.add_row(*row)
-    loads = Table("family", "loads", "from")
-    for row in families:
-        loads.add_row(*row)
-    console = render.stdout()
-    console.print(table)
-    console.print(loads)
+        render.print_json({"bundled": models, "families": families})
+    else:
+        _print_lists(models, families)
+
+
+def _print_lists(models: Sequence[dict[str, Any]], families: Sequence[dict[str, Any]]) -> None:
+    from harness.cli.screen import Head, stdout
+
+    screen = stdout()
+    for title, has in (("models with their weights", True), ("sizes without weights", False)):
+        rows = [(model["name"], model["about"]) for model in models if model["weights"] is has]
+        if rows:
+            screen.table([Head("model", is_whole=True), "what it is"], rows, title=title)
+    screen.paragraph(WEIGHTS)
+    rows = [(family["name"], family["loads"]) for family in families]
+    screen.table(
+        [Head("family", is_whole=True), "what it loads"], rows, title="folders and hub ids"
+    )
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a model's folder holds weights beside its config."""
+    return any(folder.glob("*.safetensors"))
 
 
 def _print_outline(found: Outline, *, as_json: bool) -> None:
-    from rich.table import Table
-
     from harness.cli import render
+    from harness.cli.screen import Head, stdout
     from harness.footprint import DTYPES
 
     content = _content(found)
     if as_json:
         render.print_json(content)
         return
-    table = Table(title=f"{content['model']}: family {content['family']}")
-    for head in ("tower", "blocks", "layers", "prunable weights", "tokens of a sample"):
-        table.add_column(head, justify="left" if head == "tower" else "right")
-    for tower in content["towers"]:
-        table.add_row(
+    rows = [
+        (
             tower["name"],
             *(f"{tower[key]:,}" for key in ("blocks", "layers", "prunable", "tokens")),
         )
-    table.add_row(
-        "prunable in all", *(f"{content[key]:,}" for key in ("blocks", "layers", "prunable")), ""
-    )
-    table.add_row("weights in all", "", "", f"{content['weights']:,}", "")
-    stages = Table("GB", *DTYPES, title="expected at the peak of each stage")
-    stages.add_row("weights", *(_gigabytes(content["bytes"][dtype]) for dtype in DTYPES))
-    for stage, peaks in content["peaks"].items():
-        stages.add_row(stage, *(_gigabytes(peaks[dtype]) for dtype in DTYPES))
+        for tower in content["towers"]
+    ]
+    counts = (f"{content[key]:,}" for key in ("blocks", "layers", "prunable"))
+    rows += [
+        ("prunable in all", *counts, ""),
+        ("weights in all", "", "", f"{content['weights']:,}", ""),
+    ]
+    heads = ("blocks", "layers", "prunable weights", "tokens of a sample")
+    screen = stdout()
+    title = f"{content['model']}: family {content['family']}"
+    screen.table(["tower", *(Head(head, is_right=True) for head in heads)], rows, title=title)
+    held = [("weights", *(_gigabytes(content["bytes"][dtype]) for dtype in DTYPES))]
+    held += [
+        (stage, *(_gigabytes(peaks[dtype]) for dtype in DTYPES))
+        for stage, peaks in content["peaks"].items()
+    ]
+    dtypes = [Head(dtype, is_right=True, is_whole=True) for dtype in DTYPES]
+    screen.table(["GB", *dtypes], held, title="expected at the peak of each stage")
     work, sides = found.work, " × ".join(map(str, found.work.image))
-    console = render.stdout()
-    console.print(table)
-    console.print(stages)
-    console.print(
+    screen.paragraph(
         f"{work.samples} calibration samples, texts of {work.tokens} tokens, images of {sides} "
         f"pixels, evaluated {work.batch_size} at a time. On the CPU, Python and its libraries "
         f"take 0.5 GB more."

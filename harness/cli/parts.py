@@ -1,21 +1,23 @@
-"""Tables of what plugins give: parts with their origin, with their options, and recipes."""
+"""What plugins give, for people: names, parts with their options, and recipes."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
-
-from rich.markup import escape
-from rich.table import Table
 
 from harness.cli import render
 from harness.cli.border import shows_traceback
+from harness.cli.screen import stderr, stdout
 from harness.composition import options_of
 
 if TYPE_CHECKING:
     from harness.plugin import Recipe
     from harness.plugin.manager import BrokenPlugin, Plugins
+    from harness.plugin.registry import Origin
+
+#: Where names stand beside their kind.
+KIND_WIDTH = 22
 
 
 def print_plugins(found: Plugins, *, as_json: bool) -> None:
@@ -40,21 +42,33 @@ def print_plugins(found: Plugins, *, as_json: bool) -> None:
         print_broken(found.broken)
         render.print_json({"plugins": given, "broken": broken})
         return
-    table = Table("kind", "name", "plugin", "distribution")
-    for kind, name, origin in rows:
-        table.add_row(kind, name, origin.plugin, f"{origin.distribution} {origin.version}")
-    render.stdout().print(table)
+    _print_names(rows)
+    stdout().paragraph(
+        "--options tells what parts and calibration sources do and take, "
+        "--recipes what pruners are made of"
+    )
     print_broken(found.broken)
+
+
+def _print_names(rows: Iterable[tuple[str, str, Origin]]) -> None:
+    """What each distribution gives, by kind."""
+    by_origin: dict[str, dict[str, list[str]]] = {}
+    for kind, name, origin in rows:
+        kinds = by_origin.setdefault(f"{origin.distribution} {origin.version}", {})
+        kinds.setdefault(kind, []).append(name)
+    screen = stdout()
+    for distribution, kinds in by_origin.items():
+        screen.line(distribution)
+        for kind, names in kinds.items():
+            screen.beside(kind, ", ".join(names), indent=KIND_WIDTH)
 
 
 def print_broken(plugins: Sequence[BrokenPlugin]) -> None:
     """Plugins that were set aside and why, on stderr."""
     for plugin in plugins:
-        render.stderr().print(
-            f"broken: {plugin.origin}: {plugin.reason}", markup=False, soft_wrap=True
-        )
+        stderr().line(f"broken: {plugin.origin}: {plugin.reason}")
         if shows_traceback():
-            render.stderr().print(plugin.traceback, markup=False, soft_wrap=True)
+            stderr().lines(plugin.traceback)
 
 
 def print_part_options(found: Plugins, *, as_json: bool) -> None:
@@ -79,21 +93,21 @@ def print_part_options(found: Plugins, *, as_json: bool) -> None:
         ]
         render.print_json(rows)
         return
+    screen = stdout()
     for registry in kinds:
-        table = Table()
-        table.add_column(registry.kind, no_wrap=True)
-        table.add_column("options", overflow="fold", min_width=20)
-        table.add_column("about")
+        screen.line(f"{registry.kind}s")
         for provider in registry:
+            screen.line(f"  {provider.name}")
+            screen.paragraph(first_line(provider.given), indent=6)
             options = options_of(provider.given).items()
-            words = "\n".join(f"{name}={'' if x is None else x}" for name, x in options)
-            table.add_row(provider.name, escape(words), escape(first_line(provider.given)))
-        render.stdout().print(table)
+            words = [f"{name}={'' if value is None else value}" for name, value in options]
+            if words:
+                screen.paragraph(" ".join(words), indent=6)
 
 
 def first_line(part: object) -> str:
     """What a part says of itself."""
-    return (part.__doc__ or "").partition("\n")[0]
+    return (part.__doc__ or "").partition("\n")[0].replace("``", "`")
 
 
 def print_recipes(found: Plugins, *, as_json: bool) -> None:
@@ -102,17 +116,16 @@ def print_recipes(found: Plugins, *, as_json: bool) -> None:
     if as_json:
         render.print_json([dataclasses.asdict(recipe) for recipe in recipes])
         return
-    table = Table()
-    table.add_column("recipe", no_wrap=True)
-    table.add_column("made of")
-    table.add_column("paper")
+    screen = stdout()
     for recipe in recipes:
-        table.add_row(recipe.name, _made_of(recipe), recipe.paper)
-    render.stdout().print(table)
+        screen.line(recipe.name)
+        screen.paragraph(recipe.paper, indent=4)
+        for words in _made_of(recipe):
+            screen.paragraph(words, indent=4)
 
 
-def _made_of(recipe: Recipe) -> str:
-    """A recipe in the notation of --pruner, a word to a line."""
+def _made_of(recipe: Recipe) -> list[str]:
+    """A recipe in the notation of --pruner; a line more for each family with its own settings."""
     words = [f"score={recipe.score}"] if recipe.score else []
     if recipe.local:
         words += [f"budget={recipe.budget}", f"local={'+'.join(recipe.local)}"]
@@ -122,6 +135,8 @@ def _made_of(recipe: Recipe) -> str:
         words.append(f"p_max=p+{recipe.headroom:g}")
     if recipe.rounds > 1:
         words.append(f"in {recipe.rounds} rounds")
-    for family, settings in recipe.family_settings.items():
-        words += [f"{family}: {key}={value}" for key, value in settings.items()]
-    return "\n".join(words)
+    families = [
+        f"{family}: {' '.join(f'{key}={value}' for key, value in settings.items())}"
+        for family, settings in recipe.family_settings.items()
+    ]
+    return [" ".join(words), *families] if words else families

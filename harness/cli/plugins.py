@@ -18,7 +18,7 @@ def plugins(
 ) -> int:
     """List what the installed plugins give, and the plugins that were set aside."""
     from harness.cli import parts as tables
-    from harness.plugin.manager import load_plugins
+    from harness.cli.loading import load_plugins
 
     found = load_plugins()
     if recipes:

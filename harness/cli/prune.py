@@ -7,12 +7,25 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import building, options
+from harness.cli import completion, options, specs
 
 
 def prune(
-    pruner: Annotated[str, typer.Option("--pruner", help="One recipe or composition.")],
-    save: Annotated[Path, typer.Option("--save", help="Folder to write; new or empty.")],
+    pruner: Annotated[
+        str,
+        typer.Option(
+            "--pruner",
+            help="One recipe or composition.",
+            rich_help_panel=options.PRUNING,
+            autocompletion=completion.pruners,
+        ),
+    ],
+    save: Annotated[
+        Path,
+        typer.Option(
+            "--save", help="Folder to write; new or empty.", rich_help_panel=options.OUTPUT
+        ),
+    ],
     form: options.FormatOption = "hf",
     model: options.ModelOption = None,
     sparsity: options.SparsityOption = None,
@@ -31,11 +44,11 @@ def prune(
 ) -> int:
     """Prune a model and save it as a folder that loads like any other."""
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.cli.progress import live_progress
     from harness.pipeline import prune_to_folder
-    from harness.plugin.manager import load_plugins
 
-    spec = building.build_spec(
+    spec = specs.build_spec(
         config=None,
         model=model,
         pruner=pruner,
@@ -54,5 +67,5 @@ def prune(
     )
     with live_progress() as display:
         record = prune_to_folder(spec, load_plugins(display), save, form)
-    render.print_pruned(record, save, as_json=as_json)
+    render.print_pruned(record, save, spec.results, as_json=as_json)
     return 0

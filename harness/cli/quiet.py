@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from harness.cli.streams import tell_lines
+from harness.escape.terminal import visible_lines
 from harness.warned import forget_warnings, keep_warning
 
 
@@ -49,7 +51,7 @@ def _show_or_keep(
 ) -> None:
     text = warnings.formatwarning(message, category, filename, lineno, line)
     if file is not None or _is_strangers(_issuer()):
-        (file or sys.stderr).write(text)
+        (file or sys.stderr).write(visible_lines(text))
     else:
         keep_warning(f"{_issuer()}: {category.__name__}: {message}")
 
@@ -59,7 +61,7 @@ class _LastResort(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.ERROR or _is_strangers(record.name):
-            sys.stderr.write(f"{self.format(record)}\n")
+            tell_lines(self.format(record))
         else:
             keep_warning(f"{record.name}: {record.levelname}: {record.getMessage()}")
 

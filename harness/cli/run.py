@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli import building, options
+from harness.cli import options, specs
 
 
 def run(
@@ -34,23 +34,27 @@ def run(
     results: options.ResultsOption = None,
     config: options.ConfigOption = None,
     record: Annotated[
-        Path | None, typer.Option("--from", help="Replay the cell of a record.")
+        Path | None,
+        typer.Option("--from", help="Replay the cell of a record.", rich_help_panel=options.RUN),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which cells would run.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Only say which cells would run.", rich_help_panel=options.RUN
+        ),
     ] = False,
     as_json: options.JsonOption = False,
 ) -> int:
     """Prune a model, evaluate it beside its dense original, and rank what is filed.
 
-    Lists make a grid: every pruner at every sparsity with every seed on every task. Cells that
-    are filed are not run again.
+    Lists make a grid: every pruner at every sparsity with every seed on every
+    task. Cells that are filed are not run again.
     """
     from harness.cli import render
+    from harness.cli.loading import load_plugins
     from harness.cli.progress import live_progress
     from harness.cli.replay import replay_spec, report_replay
     from harness.pipeline import run as run_pipeline
-    from harness.plugin.manager import load_plugins
 
     given: dict[str, Any] = {
         "config": config,
@@ -76,10 +80,10 @@ def run(
         "pattern": pattern,
         "results": results,
     }
-    spec = building.build_spec(**given) if record is None else replay_spec(record, given)
+    spec = specs.build_spec(**given) if record is None else replay_spec(record, given)
     with live_progress() as display:
         outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
-    render.print_outcome(outcome, as_json=as_json)
+    render.print_outcome(outcome, spec.results, as_json=as_json)
     if record is not None and not dry_run:
         report_replay(record, spec.results, as_json=as_json)
     return 1 if outcome.failures or outcome.absent else 0

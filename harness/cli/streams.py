@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from io import BufferedWriter, FileIO, TextIOWrapper, UnsupportedOperation
 from typing import TextIO
 
+from harness.escape.terminal import HANDLER, json_text, visible, visible_lines
+
 OUT, ERR = 1, 2
 _true: list[TextIO] = []
 
@@ -25,7 +27,30 @@ def stdout() -> TextIO:
 
 def say(text: str) -> None:
     """Write a line of the command's own to stdout."""
-    stdout().write(f"{text}\n")
+    stdout().write(f"{visible(text)}\n")
+
+
+def say_json(text: str) -> None:
+    """Write JSON to stdout."""
+    stream = stdout()
+    stream.write(f"{json_text(text, stream.encoding or 'utf-8')}\n")
+
+
+def tell(text: str) -> None:
+    """Write a line to stderr."""
+    sys.stderr.write(f"{visible(text)}\n")
+
+
+def tell_lines(text: str) -> None:
+    """Write several lines, such as a traceback, to stderr."""
+    sys.stderr.write(f"{visible_lines(text).rstrip()}\n")
+
+
+def spell_out() -> None:
+    """Let the process's streams write in plainer signs what their encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=HANDLER)
 
 
 @contextmanager
@@ -36,7 +61,7 @@ def stdout_of_our_own() -> Iterator[None]:
     kept = TextIOWrapper(
         BufferedWriter(FileIO(os.dup(OUT), "w")),
         encoding=given.encoding,
-        errors=given.errors,
+        errors=HANDLER,
         line_buffering=True,
     )
     with kept:

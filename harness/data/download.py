@@ -1,24 +1,48 @@
-"""Download official files: resumed where they broke off, checked, taken out of their archives."""
+"""Download official files: resumed where they broke off, checked, taken out of their archives.
+
+Over https alone, redirections included; of what lies on this machine itself also over http.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from email.message import Message
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from harness.data.folders import Report
 from harness.errors import DataError
-from harness.plugin import Manifest, OfficialFile
+from harness.plugin import Manifest, OfficialFile, brief, inside, why_outside
 
 CHUNK = 1 << 20
 SECONDS = 60
 PARTIAL, RANGE_IS_WRONG = 206, 416
+#: Hosts that no network lies before.
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
+class _OnlyToHttps(HTTPRedirectHandler):
+    """Follows a redirection to https and no other."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> Request | None:
+        if urlsplit(newurl).scheme != "https":
+            raise ConnectionError(f"{req.full_url} leads on to {brief(newurl)}, not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+urlopen = build_opener(_OnlyToHttps).open
 
 
 def download_files(manifest: Manifest, folder: Path, store: Path, report: Report) -> list[str]:
@@ -34,7 +58,7 @@ def download_files(manifest: Manifest, folder: Path, store: Path, report: Report
     used = []
     for file in manifest.required:
         if file.url and not file.is_in(folder):
-            archive = store / file.url.rpartition("/")[2]
+            archive = _waiting_place(file, store)
             if not archive.is_file():
                 _download(file, archive, report)
             _take_out(archive, file, folder / file.path)
@@ -42,18 +66,30 @@ def download_files(manifest: Manifest, folder: Path, store: Path, report: Report
     return list(dict.fromkeys(used))
 
 
+def _waiting_place(file: OfficialFile, store: Path) -> Path:
+    parts = urlsplit(file.url)
+    if parts.scheme != "https" and (parts.scheme, parts.hostname in THIS_MACHINE) != ("http", True):
+        raise ConnectionError(f"{brief(file.url)} is not https")
+    try:
+        return inside(store, parts.path.rpartition("/")[2])
+    except ValueError as error:
+        raise ConnectionError(f"{brief(file.url)} names a file that {error}") from None
+
+
 def _download(file: OfficialFile, target: Path, report: Report) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     begun = target.with_name(f"{target.name}.part")
     have = begun.stat().st_size if begun.exists() else 0
-    request = Request(file.url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 - a manifest's
+    request = Request(file.url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 - https
     try:
-        with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - the same
+        with urlopen(request, timeout=SECONDS) as answer:
             resumed = answer.status == PARTIAL
             _append(answer, begun, have if resumed else 0, target.name, report)
     except HTTPError as error:
         if error.code != RANGE_IS_WRONG:  # nothing is left to load
             raise
+    except HTTPException as error:
+        raise ConnectionError(f"{file.url}: {type(error).__name__}: {error}") from None
     if file.sha256:
         with begun.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -78,7 +114,21 @@ def _append(answer: IO[bytes], begun: Path, have: int, name: str, report: Report
 
 
 def _take_out(archive: Path, file: OfficialFile, target: Path) -> None:
-    """Unpack a member, or copy a file that is none of an archive; a folder comes in one piece."""
+    """Unpack a member, or copy a file that is none of an archive; a folder comes in one piece.
+
+    Raises:
+        DataError: The archive is damaged or has no such member.
+    """
+    try:
+        _take_out_of_sound(archive, file, target)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
+        problem = f"cannot be unpacked ({error}); delete it to load it again"
+        raise DataError(archive, problem) from None
+    except (NotImplementedError, RuntimeError) as error:
+        raise DataError(archive, f"cannot be unpacked here ({error})") from None
+
+
+def _take_out_of_sound(archive: Path, file: OfficialFile, target: Path) -> None:
     if file.path.endswith("/"):
         made = target.with_name(f".{target.name}.part")
         _unpack(archive, file, made)
@@ -115,9 +165,9 @@ def _write_members(
     target: Path,
 ) -> None:
     found = False
-    for name, inside in _matching(names, member):
+    for name, below in _matching(names, member):
         found = True
-        path = target / inside if member.endswith("/") else target
+        path = target / below if member.endswith("/") else target
         if not path.exists():
             _write(path, opener(name))
     if not found:
@@ -125,11 +175,14 @@ def _write_members(
 
 
 def _matching(names: list[str], member: str) -> Iterator[tuple[str, str]]:
-    """(name in the archive, path below the member) of a file or a folder at any depth."""
+    """(name in the archive, path below the member) of a file or a folder at any depth.
+
+    A name that leads out of the archive is passed over; links are no files, and are so too.
+    """
     wanted = PurePosixPath(member).parts
     for name in names:
         parts = PurePosixPath(name).parts
-        if ".." in parts or name.startswith("/"):
+        if why_outside(name):
             continue
         for start in range(len(parts) - len(wanted) + 1):
             if parts[start : start + len(wanted)] == wanted:

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.data.folders import Report
 from harness.errors import DataError, InputError
-from harness.plugin import HubCopy, HubTable, Manifest
+from harness.plugin import HubCopy, HubTable, Manifest, Row, brief, listed, why_outside
 
 #: Rows in memory at a time; a row may hold an image.
 ROWS = 64
@@ -34,29 +34,57 @@ class ParquetTables:
         self._columns = {table.name: table.columns for table in copy.tables}
         self._files = files
 
-    def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
+    def rows(self, table: str) -> Iterator[Row]:
+        return self._read(table, None)
+
+    def fields(self, table: str, *columns: str) -> Iterator[Row]:
+        return self._read(table, columns)
+
+    def _read(self, table: str, columns: Sequence[str] | None) -> Iterator[Row]:
         for path in self._files[table]:
             number = 0
-            for batch in _parquet(path).iter_batches(batch_size=ROWS):
-                for row in batch.to_pylist():
-                    yield _complete(row, self._columns[table], path, number)
+            for batch in _batches(path, columns):
+                for content in batch:
+                    row = Row(content, path, f"row {number}")
+                    _refuse_empty(row, columns or self._columns[table])
+                    yield row
                     number += 1
 
     def class_names(self, table: str, column: str) -> Sequence[str]:
-        metadata = _parquet(self._files[table][0]).schema_arrow.metadata or {}
-        features = json.loads(metadata.get(b"huggingface", b"{}"))
-        described = features.get("info", {}).get("features", {}).get(column, {})
-        return [str(name) for name in described.get("names", [])]
+        path = self._files[table][0]
+        metadata = _parquet(path).schema_arrow.metadata or {}
+        try:
+            found = json.loads(metadata.get(b"huggingface", b"{}"))
+        except (ValueError, RecursionError) as error:
+            raise DataError(path, f"its metadata are not JSON ({error})") from None
+        place = Row(found, path, "its metadata")
+        for key in ("info", "features", column):
+            if key not in place:
+                return []
+            place = place.child(key)
+        return place.texts("names") if "names" in place else []
 
 
-def _complete(
-    row: Mapping[str, Any], columns: Sequence[str], path: Path, number: int
-) -> Mapping[str, Any]:
+def _batches(path: Path, columns: Sequence[str] | None) -> Iterator[list[Any]]:
+    """Rows as dictionaries, `ROWS` at a time."""
+    batches = _parquet(path).iter_batches(batch_size=ROWS, columns=columns)
+    while True:
+        try:
+            batch = next(batches, None)
+            rows = None if batch is None else batch.to_pylist()
+        except (OSError, ValueError) as error:  # ArrowInvalid and UnicodeDecodeError are the latter
+            told = brief(str(error).partition("\n")[0])
+            raise DataError(path, f"not a readable parquet file ({told})") from None
+        if rows is None:
+            return
+        yield rows
+
+
+def _refuse_empty(row: Row, columns: Sequence[str]) -> None:
     for column in columns:
         value = row[column]
         if value is None or (isinstance(value, dict) and value.get("bytes", b"") is None):
-            raise DataError(path, f"column {column!r} is empty", f"row {number}")
-    return row
+            raise row.fault(f"column {column!r} is empty")
 
 
 def open_local(manifest: Manifest, folder: Path, *, part: bool) -> OpenCopy:
@@ -119,6 +147,8 @@ def _download(
     if not names:
         raise ValueError(f"holds no {', '.join(_pattern(table) for table in copy.tables)}")
     for done, name in enumerate(names):
+        if why := why_outside(name):
+            raise ValueError(f"its file {brief(name)} {why}")
         report(f"{repo} {PurePosixPath(name).name}", done, len(names))
         hf_hub_download(
             repo, name, repo_type="dataset", revision=info.sha, local_dir=store, token=token
@@ -156,7 +186,7 @@ def _check(table: HubTable, paths: Sequence[Path], copy: HubCopy, *, part: bool)
         columns = opened.schema_arrow.names
         for column in table.columns:
             if column not in columns:
-                raise DataError(path, f"column {column!r} is missing; it has {', '.join(columns)}")
+                raise DataError(path, f"column {column!r} is missing; it has {listed(columns)}")
         rows += opened.metadata.num_rows
     if table.rows is not None and rows != table.rows and not part:
         raise DataError(
@@ -176,10 +206,10 @@ def why_no_parquet() -> str:
 def _parquet(path: Path) -> Any:
     if why := why_no_parquet():
         raise InputError(why)
-    from pyarrow import ArrowInvalid
     from pyarrow.parquet import ParquetFile
 
     try:
         return ParquetFile(path)
-    except ArrowInvalid as error:
-        raise DataError(path, f"not a readable parquet file ({error})") from None
+    except (OSError, ValueError) as error:
+        told = brief(str(error).partition("\n")[0])
+        raise DataError(path, f"not a readable parquet file ({told})") from None

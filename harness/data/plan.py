@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data.lock import read_lock
-from harness.plugin import HubCopy, Layout, Manifest
+from harness.plugin import HubCopy, Layout, Manifest, OfficialFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,7 @@ def make_plan(manifest: Manifest, folder: Path, *, from_hub: bool) -> Plan:
         files=tuple(
             PlannedFile(
                 path=file.path,
-                state="there"
-                if file.is_in(folder)
-                else _action(manifest, file.url, from_hub=from_hub),
+                state="there" if file.is_in(folder) else _action(manifest, file, from_hub=from_hub),
                 size=file.size,
             )
             for file in manifest.required
@@ -67,9 +65,10 @@ def make_plan(manifest: Manifest, folder: Path, *, from_hub: bool) -> Plan:
     )
 
 
-def _action(manifest: Manifest, url: str, *, from_hub: bool) -> str:
-    if url and not (from_hub and manifest.hub):
-        return f"download {url}"
+def _action(manifest: Manifest, file: OfficialFile, *, from_hub: bool) -> str:
+    if file.url and not (from_hub and manifest.hub):
+        told = f"SHA-256 {file.sha256[:12]}…" if file.sha256 else "no SHA-256 is known"
+        return f"download {file.url}, {told}"
     return f"convert {manifest.hub[0].repo}" if manifest.hub else "by hand"
 
 

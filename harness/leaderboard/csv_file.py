@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from harness.escape.spreadsheet import cell
 from harness.leaderboard.board import Board, Column, Row, Score
 
 BOARD = "model digest edition partial held"
@@ -24,8 +25,8 @@ def to_csv(board: Board) -> str:
     about = [board.model, board.digest, board.edition, board.is_partial, board.held]
     for row in board.rows:
         for column, score in sorted(row.scores.items(), key=lambda pair: pair[0].name):
-            for cells in _lines(row, column, score):
-                writer.writerow(["" if cell is None else cell for cell in [*about, *cells]])
+            for values in _lines(row, column, score):
+                writer.writerow([cell(value) for value in [*about, *values]])
     return buffer.getvalue()
 
 

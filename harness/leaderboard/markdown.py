@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.escape import markdown
 from harness.leaderboard.board import Board, Column, Row
 from harness.leaderboard.cells import number, score_text
 from harness.leaderboard.details import make_details
@@ -29,22 +30,22 @@ def to_markdown(board: Board) -> str:
         "from",
     ]
     lines = [
-        f"# {board.title}",
+        f"# {markdown.inline(board.title)}",
         "",
-        f"Model digest `{board.digest[:12]}`, held as {board.held}.",
+        f"Model digest `{board.digest[:12]}`, held as {markdown.inline(board.held)}.",
         "",
-        *(f"- {board.description(column)}" for column in board.columns),
+        *(f"- {markdown.beginning(board.description(column))}" for column in board.columns),
         "",
-        "| " + " | ".join(heads) + " |",
-        "|" + "---|" * len(heads),
-        *("| " + " | ".join(_cells(row, board.columns)) + " |" for row in board.rows),
+        *markdown.head(heads),
+        *(markdown.row(_cells(row, board.columns)) for row in board.rows),
         "",
         LEGEND,
     ]
     lines += _details(board)
     lines += _sweeps(board)
-    notes = [f"- {row.name} {row.sparsity:g}: {n}" for row in board.rows for n in _notes(row)]
-    return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
+    notes = [f"{row.name} {row.sparsity:g}: {note}" for row in board.rows for note in _notes(row)]
+    listed = [f"- {markdown.beginning(note)}" for note in notes]
+    return "\n".join([*lines, *(["", *listed] if listed else [])]) + "\n"
 
 
 def _details(board: Board) -> list[str]:
@@ -53,12 +54,13 @@ def _details(board: Board) -> list[str]:
     for detail in make_details(board):
         name = board.name_of(detail.column)
         heads = [f"{name}: pruner", "sparsity", *detail.heads]
-        lines += ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+        lines += ["", *markdown.head(heads)]
         for row in board.rows:
             if detail.column in row.scores:
                 cells = [row.name, row.sparsity_text, *detail.texts(row)]
-                lines.append("| " + " | ".join(cells) + " |")
-        lines += [line for why in detail.absences for line in ("", f"{name}: {why}")]
+                lines.append(markdown.row(cells))
+        for why in detail.absences:
+            lines += ["", markdown.beginning(f"{name}: {why}")]
     return lines
 
 
@@ -68,14 +70,14 @@ def _sweeps(board: Board) -> list[str]:
     if not sweeps:
         return []
     heads = ["pruner, mean over a sweep", "sparsities", *map(board.head, board.columns)]
-    lines = ["", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines = ["", *markdown.head(heads)]
     for sweep in sweeps:
         means = [
             number(sweep.means[column], column) if column in sweep.means else "-"
             for column in board.columns
         ]
         at = " ".join(f"{sparsity:g}" for sparsity in sweep.sparsities)
-        lines.append("| " + " | ".join([sweep.name, at, *means]) + " |")
+        lines.append(markdown.row([sweep.name, at, *means]))
     return lines
 
 

@@ -40,10 +40,11 @@ from harness.plugin.capabilities import (
     Shrinks,
     Structured,
 )
-from harness.plugin.events import RunInfo, StageInfo
+from harness.plugin.events import CellInfo, RunInfo, StageInfo
 from harness.plugin.finite import check_finite
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.identity import Fingerprinted
+from harness.plugin.image_digests import ImageDigests
 from harness.plugin.images import image_size, read_image, read_shown
 from harness.plugin.manifest import (
     HubCopy,
@@ -55,6 +56,7 @@ from harness.plugin.manifest import (
     read_manifest,
 )
 from harness.plugin.means import Asker, ScoreSession, ScoreTable, TrainSession
+from harness.plugin.names import inside, why_outside
 from harness.plugin.pool import SamplePool
 from harness.plugin.prerequisites import Prerequisites
 from harness.plugin.protocols import (
@@ -70,6 +72,7 @@ from harness.plugin.protocols import (
     Task,
     Varies,
 )
+from harness.plugin.rows import Once, Row, brief, listed
 from harness.plugin.samples import (
     EditionInfo,
     Example,
@@ -121,6 +124,7 @@ __all__ = [
     "BudgetAllocator",
     "BundledModel",
     "CalibrationSource",
+    "CellInfo",
     "CheckpointError",
     "Classifies",
     "Compare",
@@ -141,6 +145,7 @@ __all__ = [
     "HubCopy",
     "HubTable",
     "HubTables",
+    "ImageDigests",
     "ImageSpec",
     "InfeasibleError",
     "InputError",
@@ -160,6 +165,7 @@ __all__ = [
     "NamesClasses",
     "Needs",
     "OfficialFile",
+    "Once",
     "PartError",
     "Pattern",
     "Perplexity",
@@ -169,6 +175,7 @@ __all__ = [
     "Ranks",
     "Recipe",
     "Resizes",
+    "Row",
     "RunError",
     "RunInfo",
     "Sample",
@@ -197,13 +204,16 @@ __all__ = [
     "apportion",
     "apportion_evenly",
     "apportion_shifted",
+    "brief",
     "check_finite",
     "check_statistics",
     "columns_share",
     "floor_of",
     "hookimpl",
     "image_size",
+    "inside",
     "keep_largest",
+    "listed",
     "new_folder",
     "read_image",
     "read_manifest",
@@ -211,5 +221,6 @@ __all__ = [
     "read_widened",
     "split_evenly",
     "tower_targets",
+    "why_outside",
     "written_whole",
 ]

@@ -16,6 +16,7 @@ Stage = Literal[
     "verify",
     "save",
     "evaluate",
+    "metrics",
     "file",
     "rank",
 ]
@@ -29,6 +30,16 @@ class RunInfo:
     rows: int
     """Rows of the grid: the controls, and every pruner at every sparsity with every seed."""
     results: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellInfo:
+    """One cell of a run: to prune a model, or to evaluate one on a task."""
+
+    label: str
+    """E.g. ``prune ecoflap 0.5 seed 0`` or ``ecoflap 0.5 seed 0 on vqav2``."""
+    kind: str
+    """``prune``, or the task's name: cells of one kind take about equally long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from harness.plugin.backends import Backend
-    from harness.plugin.events import RunInfo, StageInfo
+    from harness.plugin.events import CellInfo, RunInfo, StageInfo
     from harness.plugin.protocols import (
         BudgetAllocator,
         BundledModel,
@@ -108,8 +108,18 @@ def harness_run_finished(info: RunInfo) -> None:
 
 
 @hookspec
+def harness_cells_planned(cells: Sequence[CellInfo]) -> None:
+    """What is missing is known; it will run in this order."""
+
+
+@hookspec
+def harness_cell_started(number: int, cell: CellInfo) -> None:
+    """The cell of that number, from 1, begins; one that cannot be done any more is left out."""
+
+
+@hookspec
 def harness_stage_started(info: StageInfo) -> None:
-    """A stage (load, calibrate, score, allocate, prune, verify, evaluate …) begins."""
+    """A stage (load, calibrate, score, allocate, prune, verify, evaluate, metrics …) begins."""
 
 
 @hookspec

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import DataError, InputError
+from harness.plugin.rows import brief
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from harness.plugin.samples import Sample, View
+
+#: Pillow's names of the formats that data sets come in; a decoder of any other is never run.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+#: Of one image; a photograph of 89 megapixels takes 268 MB once it is decoded.
+MOST_PIXELS = 89_478_485
+_FILTERS = threading.Lock()
 
 
 def read_image(path: Path, view: View | None = None) -> Image:
@@ -23,7 +32,8 @@ def read_image(path: Path, view: View | None = None) -> Image:
     Pillow keeps those of colours, where its own conversion would make all above 255 white.
 
     Raises:
-        DataError: It is missing or cannot be decoded, or its pixels have no known range.
+        DataError: It is missing, of another format than `FORMATS`, too large or cannot be decoded,
+            or its pixels have no known range.
     """
     from PIL.Image import Transpose
 
@@ -63,15 +73,38 @@ def image_size(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image]:
-    import PIL.Image
-
+    """An image whose format is told by its content, never by its name."""
     try:
-        with PIL.Image.open(path) as image:
+        with _header(path) as image:
             yield image
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(path, "no such image") from None
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise DataError(path, f"not a readable image ({error})") from None
+    except Exception as error:  # Pillow raises what its decoders raise
+        told = brief(str(error).partition("\n")[0].replace(str(path), path.name))
+        raise DataError(path, f"not a readable image ({told})") from None
+
+
+def _header(path: Path) -> Image:
+    import PIL.Image
+
+    # Pillow warns of what is large and goes on; filters are the process's, and threads read images.
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+        try:
+            image = PIL.Image.open(path, formats=FORMATS)
+        except PIL.UnidentifiedImageError:
+            formats = ", ".join(FORMATS)
+            raise DataError(path, f"not a readable image (none of {formats})") from None
+        except PIL.Image.DecompressionBombError:
+            raise DataError(path, f"has more than {MOST_PIXELS:,} pixels") from None
+    if image.width * image.height > MOST_PIXELS:
+        image.close()
+        raise DataError(
+            path, f"{image.width} x {image.height} pixels, more than {MOST_PIXELS:,} in all"
+        )
+    return image
 
 
 def read_shown(sample: Sample) -> Image:
@@ -89,7 +122,14 @@ def read_shown(sample: Sample) -> Image:
     if sample.second_image is None:
         return left
     right = read_image(sample.second_image)
-    right = right.resize((max(1, round(right.width * left.height / right.height)), left.height))
+    width = max(1, round(right.width * left.height / right.height))
+    if (left.width + width) * left.height > MOST_PIXELS:
+        raise DataError(
+            sample.second_image,
+            f"{right.width} x {right.height} pixels, {width} wide as high as {sample.image}; the "
+            f"pair has more than {MOST_PIXELS:,} pixels",
+        )
+    right = right.resize((width, left.height))
     pair = PIL.Image.new("RGB", (left.width + right.width, left.height))
     pair.paste(left, (0, 0))
     pair.paste(right, (left.width, 0))

@@ -7,12 +7,13 @@ not known is left out; `harness data fetch` and `verify` measure it and keep it 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.errors import DataError
+from harness.plugin.rows import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +186,15 @@ def _gate(manifest: Manifest) -> str:
 class HubTables(Protocol):
     """A hub copy that is open for reading; columns and row counts are checked."""
 
-    def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
+    def rows(self, table: str) -> Iterator[Row]:
         """The rows, one after the other; an image is ``{"bytes": …, "path": …}``."""
+        ...
+
+    def fields(self, table: str, *columns: str) -> Iterator[Row]:
+        """The same rows with those columns alone.
+
+        Quick where no image is among them, so that every name is checked before a byte is written.
+        """
         ...
 
     def class_names(self, table: str, column: str) -> Sequence[str]:

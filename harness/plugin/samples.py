@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import DataError
+from harness.plugin.image_digests import ImageDigests
 
 #: What a model has to be able to do: the protocol that says so, see `harness.plugin.capabilities`,
 #: or the name of one of the bundled ones.
@@ -90,27 +90,33 @@ class Sample:
         """The view, if there is one."""
         return () if self.view is None else (self.view,)
 
-    def digest(self) -> str:
-        """Hash of the content: image, view, prompt, target, tokens; not the id or the path."""
-        content = repr((self.prompt, self.target, self.input_digest(), *self.views))
+    def digest(self, shown: str = "") -> str:
+        """Hash of the content: image, view, prompt, target, tokens; not the id or the path.
+
+        Args:
+            shown: Its `input_digest`, if that is known.
+        """
+        shown = shown or self.input_digest()
+        content = repr((self.prompt, self.target, shown, *self.views))
         return hashlib.sha256(content.encode()).hexdigest()
 
-    def input_digest(self) -> str:
+    def input_digest(self, images: ImageDigests | None = None) -> str:
         """Hash of images or tokens: what calibration and evaluation must not share.
 
         Of a sample with neither it is the prompt's.
+
+        Args:
+            images: Knows what has been read before.
+
+        Raises:
+            DataError: An image is missing or cannot be read.
         """
+        shown = tuple(image for image in (self.image, self.second_image) if image is not None)
         is_prompt = not self.tokens and self.image is None
-        hasher = hashlib.sha256((self.prompt if is_prompt else repr(self.tokens)).encode())
-        for image in (self.image, self.second_image):
-            if image is not None:
-                try:
-                    hasher.update(image.read_bytes())
-                except FileNotFoundError:
-                    raise DataError(image, "no such image") from None
-                except OSError as error:
-                    raise DataError(image, f"cannot be read ({error.strerror})") from None
-        return hasher.hexdigest()
+        begin = (self.prompt if is_prompt else repr(self.tokens)).encode()
+        if not shown:
+            return hashlib.sha256(begin).hexdigest()
+        return (images or ImageDigests()).of(begin, shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 from PIL.Image import Image, Resampling, new
 from torch import Tensor, nn
 
-from harness.plugin import ImageSpec, InputError, ModelSpec, RunError, Sample
+from harness.plugin import HarnessError, ImageSpec, InputError, ModelSpec, RunError, Sample
 from harness_plugins.pretrained import load_config, refusing
 from harness_plugins.random_weights import make_image_processor
 from harness_plugins.weight_files import shipped
@@ -17,6 +17,10 @@ from harness_plugins.weight_files import shipped
 #: Where the settings of a folder's image processor may stand.
 SETTINGS = ("preprocessor_config.json", "processor_config.json")
 BICUBIC = Resampling.BICUBIC
+#: Of an image whose short side is made as long as a model wants it.
+MOST_PIXELS = 200_000_000
+#: Letters of a processor's own words in a message.
+LONGEST = 150
 
 
 def load_image_processor(folder: str, spec: ModelSpec) -> Any:
@@ -113,11 +117,35 @@ def naming_image(sample: Sample, image: Image) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, ArithmeticError, MemoryError) as error:
+    except HarnessError:
+        raise
+    except Exception as error:
+        files = " beside ".join(str(i) for i in (sample.image, sample.second_image) if i)
+        told = str(error).partition("\n")[0] or type(error).__name__
         raise RunError(
-            f"sample {sample.id}: the model's processor refuses {sample.image}, "
-            f"{image.width} x {image.height} pixels ({error})"
+            f"sample {sample.id}: the model's processor refuses {files}, "
+            f"{image.width} x {image.height} pixels ({told[:LONGEST]})"
         ) from error
+
+
+def processed(processor: Any, images: Sequence[Image], **sizes: Any) -> Mapping[str, Any]:
+    """What a processor makes of images, as arrays.
+
+    Args:
+        sizes: Of the images, instead of the processor's own; see `sizes_at`.
+
+    Raises:
+        ValueError: An image is so much longer than wide that resizing it would take gigabytes.
+    """
+    short = dict(sizes.get("size") or getattr(processor, "size", None) or {}).get("shortest_edge")
+    for image in images:
+        area = short**2 * max(image.size) / min(image.size) if short else 0
+        if area > MOST_PIXELS:
+            raise ValueError(
+                f"resized it would have {area:,.0f} pixels, of {MOST_PIXELS:,} at most"
+            )
+    prepared: Mapping[str, Any] = processor(images=list(images), return_tensors="np", **sizes)
+    return prepared
 
 
 def blank(size: tuple[int, int]) -> Image:
@@ -139,6 +167,6 @@ def prepare(processor: Any, images: Sequence[Image], module: nn.Module, **sizes:
     Args:
         sizes: Of the images, instead of the processor's own; see `sizes_at`.
     """
-    pixels = processor(images=list(images), return_tensors="np", **sizes)["pixel_values"]
+    pixels = processed(processor, images, **sizes)["pixel_values"]
     parameter = next(module.parameters())
     return torch.from_numpy(np.asarray(pixels)).to(parameter.device, parameter.dtype)

@@ -10,7 +10,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from harness.plugin import Batch, Sample, Tower, read_shown
+from harness.plugin import Batch, InputError, Sample, Tower, read_shown
 from harness_plugins.identity_files import identity_files
 from harness_plugins.images import blank, naming_image, prepare, sizes_at
 from harness_plugins.pretrained import pad, save_folder
@@ -32,6 +32,8 @@ class Pretrained:
         self._model = module
         self._tokenizer = tokenizer
         self._processor = processor
+        if tokenizer is not None:
+            _refuse_larger_tokenizer(tokenizer, module)
 
     @property
     def device(self) -> torch.device:
@@ -82,6 +84,20 @@ class Pretrained:
         }
 
 
+def _refuse_larger_tokenizer(tokenizer: Any, module: Any) -> None:
+    """Tokens that were added later may have no embedding, as long as nothing says them.
+
+    Raises:
+        InputError: One of the vocabulary has none.
+    """
+    tokens, rows = tokenizer.vocab_size, module.config.get_text_config().vocab_size
+    if tokens > rows:
+        raise InputError(
+            f"model {tokenizer.name_or_path}: its tokenizer has {tokens:,} tokens, the model "
+            f"embeds {rows:,}; give the folder the tokenizer that the model was trained with"
+        )
+
+
 class Seeing(Pretrained):
     """A model that is shown images."""
 
@@ -104,7 +120,10 @@ class Seeing(Pretrained):
 
     def _pixels(self, samples: Sequence[Sample]) -> Tensor:
         """The samples' images as the model takes them, (samples, 3, height, width)."""
-        images = [read_shown(sample) for sample in samples]
+        return self._named(samples, [read_shown(sample) for sample in samples])
+
+    def _named(self, samples: Sequence[Sample], images: Sequence[Image]) -> Tensor:
+        """The images prepared, one of each sample; a sample whose image cannot be is named."""
         try:
             return self._prepared(images)
         except Exception:

@@ -25,11 +25,13 @@ from harness.plugin import (
 from harness_plugins.adapters import find_adapter, merge_adapter
 from harness_plugins.random_weights import draw_model, make_tokenizer
 from harness_plugins.torchvision_cpu import mend_torchvision
+from harness_plugins.transformers_logging import join_logging
 from harness_plugins.weight_files import read_tensors, refuse_files, refuse_gaps, shipped
 
 #: A folder with a tokenizer has one of these.
 TOKENIZERS = ("tokenizer_config.json", "tokenizer.json", "tokenizer.model", "vocab.txt")
 GENERATION = "generation_config.json"
+GUIDE = "docs/adding_a_model_family.md shows how to add a family"
 
 
 def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
@@ -129,7 +131,7 @@ def load_transformer(
             return load_weights(own[name](), folder, spec)
         if hasattr(transformers, name):
             return load_weights(getattr(transformers, name), folder, spec)
-    raise CheckpointError(f"{folder}: transformers has none of {named}")
+    raise CheckpointError(f"{folder}: transformers has none of {named}; {GUIDE}")
 
 
 def load_config(folder: str) -> Any:
@@ -152,6 +154,7 @@ def refusing(folder: str, part: str) -> Iterator[None]:
         CheckpointError: It is missing or broken, or code that comes with it would have to be run.
     """
     mend_torchvision()
+    join_logging()
     try:
         yield
     except HarnessError:
@@ -267,5 +270,5 @@ def blocks_at(module: nn.Module, *paths: str) -> list[tuple[str, nn.Module]]:
     lists = [name for name, part in module.named_modules() if isinstance(part, nn.ModuleList)]
     raise InputError(
         f"{type(module).__name__} has its blocks at none of {', '.join(paths)}; "
-        f"lists in it: {', '.join(lists) or 'none'}"
+        f"lists in it: {', '.join(lists) or 'none'}; {GUIDE}"
     )

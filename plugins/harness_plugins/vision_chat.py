@@ -17,7 +17,7 @@ from harness_plugins.chat_template import (
     turn_ids,
     word_turn,
 )
-from harness_plugins.images import blank, load_image_processor, naming_image
+from harness_plugins.images import blank, load_image_processor, naming_image, processed
 from harness_plugins.language import Prompted
 from harness_plugins.pretrained import companions, load_tokenizer, load_transformer
 
@@ -77,8 +77,7 @@ class VisionChat(Prompted, ABC):
         return self._count_tokens(self._prepared_blank(image))
 
     def _prepared_blank(self, size: tuple[int, int]) -> Mapping[str, Any]:
-        prepared: Mapping[str, Any] = self._processor(images=[blank(size)], return_tensors="np")
-        return prepared
+        return processed(self._processor, [blank(size)])
 
     def _turn(self, prompt: str) -> str:
         if self._tokenizer.chat_template is None:
@@ -104,8 +103,7 @@ class VisionChat(Prompted, ABC):
     def _prepared(self, sample: Sample) -> Mapping[str, Any]:
         image = read_shown(sample)
         with naming_image(sample, image):
-            prepared: Mapping[str, Any] = self._processor(images=[image], return_tensors="np")
-        return prepared
+            return processed(self._processor, [image])
 
     def _shown(self, sample: Sample, count: int) -> str:
         """The turn with the one token of the image repeated, as often as the model reads it."""

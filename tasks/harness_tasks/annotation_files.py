@@ -1,104 +1,85 @@
-"""Read official annotation files; whatever is missing is named with its file, row and field."""
+"""Read official annotation files: JSON, JSON lines, text, all UTF-8 with or without a BOM.
 
-import json
+A line ends at a line feed and nowhere else: U+2028 and its like are text. What is wrong is named
+with its file, row and field, by `harness.plugin.Row`.
+"""
+
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from harness.plugin import DataError
+from harness.plugin import DataError, Row, brief
+from harness_tasks.json_text import JsonText, opened, parse_json
 
-T = TypeVar("T")
 #: In lower case; files have them in any.
 SUFFIXES = (".jpg", ".jpeg", ".png")
+ANY_CASE = (*SUFFIXES, *map(str.upper, SUFFIXES))
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        DataError: It is missing or not JSON.
+        DataError: It is missing or not JSON, or an object has a key twice.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(path, "no such file") from None
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"not readable as JSON ({error})") from None
+    return parse_json(read_text(path), path)
 
 
-class Row:
-    """One entry of an annotation file, which checks the fields it is asked for."""
+def read_members(path: Path) -> Iterator[tuple[str, Any]]:
+    """The members of a JSON file's object, one after the other.
 
-    def __init__(self, content: Any, path: Path, place: str) -> None:
-        self._path = path
-        self._place = place
-        if not isinstance(content, dict):
-            raise DataError(path, f"an object is needed, not {content!r}", place)
-        self._content = content
-
-    def get(self, field: str, *types: type[T]) -> T:
-        """The field's value.
-
-        Raises:
-            DataError: It is missing or of another type.
-        """
-        if field not in self._content:
-            has = ", ".join(map(str, self._content)) or "nothing"
-            raise DataError(self._path, f"field {field!r} is missing; it has {has}", self._place)
-        value = self._content[field]
-        if not isinstance(value, types):
-            names = " or ".join(kind.__name__ for kind in types)
-            raise DataError(
-                self._path, f"field {field!r} is {value!r}, not of type {names}", self._place
-            )
-        return value
-
-    def child(self, field: str) -> "Row":
-        """The field's value, an object."""
-        return Row(self.get(field, dict), self._path, f"{self._place}.{field}")
-
-    def rows(self, field: str) -> Iterator["Row"]:
-        """The field's entries, a list of objects."""
-        for index, entry in enumerate(self.get(field, list)):
-            yield Row(entry, self._path, f"{self._place}.{field}[{index}]")
-
-    def texts(self, field: str) -> list[str]:
-        """The field's entries, a list of texts that is not empty.
-
-        Raises:
-            DataError: It is something else.
-        """
-        found = self.get(field, list)
-        if not found or not all(isinstance(text, str) for text in found):
-            raise DataError(
-                self._path, f"field {field!r} is {found!r}, not a list of texts", self._place
-            )
-        return found
-
-    def __contains__(self, field: str) -> bool:
-        return field in self._content
+    Raises:
+        DataError: The file is missing or holds no object, or a key stands there twice.
+    """
+    with opened(path) as file:
+        text = JsonText(file, path)
+        for key in text.members():
+            yield key, text.value(f"key {brief(key)}")
 
 
-def read_rows(path: Path, field: str) -> list[Row]:
-    """The entries of a list at the top of a JSON file."""
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get(field), list):
-        raise DataError(path, f"an object with a list {field!r} is needed")
-    return [Row(entry, path, f"{field}[{index}]") for index, entry in enumerate(content[field])]
+def read_rows(path: Path, field: str) -> Iterator[Row]:
+    """The entries of a list at the top of a JSON file, one after the other.
+
+    Raises:
+        DataError: The file is missing, or holds no such list, or an entry is no object.
+    """
+    wanted = DataError(path, f"an object with a list {field!r} is needed")
+    with opened(path) as file:
+        text, found = JsonText(file, path), False
+        for key in text.members():
+            if key != field:
+                text.value()
+                continue
+            found = True
+            if not text.takes("["):
+                raise wanted
+            for index in text.entries("]"):
+                place = f"{field}[{index}]"
+                yield Row(text.value(place), path, place)
+    if not found:
+        raise wanted
 
 
 def read_text(path: Path) -> str:
-    """The content of a text file.
+    """The content of a text file, with a line feed for every line end.
 
     Raises:
         DataError: It is missing or not UTF-8.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DataError(path, "no such file") from None
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"cannot be read ({error})") from None
+    with opened(path) as file:
+        return file.read().replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(``line 1``, its text) and so on of a text file, without those that are blank.
+
+    Raises:
+        DataError: The file is missing or not UTF-8.
+    """
+    with opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield f"line {number}", line.rstrip("\r\n")
 
 
 def read_json_lines(path: Path) -> Iterator[Row]:
@@ -107,21 +88,34 @@ def read_json_lines(path: Path) -> Iterator[Row]:
     Raises:
         DataError: The file is missing, or a line is not JSON.
     """
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if line.strip():
-            try:
-                content = json.loads(line)
-            except ValueError as error:
-                raise DataError(path, f"not JSON ({error})", f"line {number}") from None
-            yield Row(content, path, f"line {number}")
+    for place, line in read_lines(path):
+        yield Row(parse_json(line, path, place), path, place)
 
 
-def find_image(folder: Path, stem: str) -> Path:
-    """The image of that name with any usual suffix; if there is none, the usual name."""
-    return first_file(
-        *(folder / f"{stem}{suffix}" for suffix in SUFFIXES),
-        *(folder / f"{stem}{suffix.upper()}" for suffix in SUFFIXES),
-    )
+class Images:
+    """The images of a folder, found by their names without suffix; each is looked for once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._found: dict[str, Path] = {}
+
+    def find(self, stem: str, row: Row, field: str) -> Path:
+        """The image of that name with any usual suffix; if there is none, the usual name.
+
+        Args:
+            field: What of the row names it.
+
+        Raises:
+            DataError: The name leads outside of the folder.
+        """
+        if stem not in self._found:
+            row.file(field, self._folder, stem + max(SUFFIXES, key=len))
+            self._found[stem] = self._look_for(stem)
+        return self._found[stem]
+
+    def _look_for(self, stem: str) -> Path:
+        paths = (self._folder / f"{stem}{suffix}" for suffix in ANY_CASE)
+        return next(filter(Path.is_file, paths), self._folder / f"{stem}{SUFFIXES[0]}")
 
 
 def first_file(*paths: Path) -> Path:

@@ -1,10 +1,12 @@
 """Captions files of COCO, of nocaps (the same with domains), of Karpathy and of LAVIS."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from harness.plugin import DataError, Manifest
-from harness_tasks.annotation_files import Row, first_existing, first_file, read_json, read_rows
+from harness.plugin import DataError, Manifest, Once, Row, brief
+from harness_tasks.annotation_files import first_existing, first_file, read_json
 
 #: Captions file for training -> folder of its images, both relative to the task's folder.
 COCO_TRAIN_FILES = {
@@ -29,62 +31,106 @@ class Captioned:
 def read_captions(path: Path, images: Path, split: str) -> list[Captioned]:
     """Read a captions file of any of the four formats.
 
+    Captions may repeat one another: people do, in COCO as well.
+
     Args:
         images: Folder of the image files.
         split: Which split of a Karpathy file; other formats hold one split each.
+
+    Raises:
+        DataError: A field is missing, an image or an annotation stands there twice, a caption is
+            of no image, or an image has none.
     """
     content = read_json(path)
     if isinstance(content, list):
-        return [_read_listed(Row(c, path, f"[{i}]"), images) for i, c in enumerate(content)]
-    if isinstance(content, dict) and "annotations" not in content:
-        return _read_karpathy(path, images, split)
+        return _read_list(content, path, images)
+    if not isinstance(content, dict):
+        raise DataError(path, f"an object or a list is needed, not {brief(content)}")
+    file = Row(content, path, "its object")
+    if "annotations" not in content:
+        return _read_karpathy(file, images, split)
+    return _read_coco(file, images)
+
+
+def _entries(file: Row, field: str) -> Iterator[Row]:
+    for index, entry in enumerate(file.get(field, list)):
+        yield Row(entry, file.path, f"{field}[{index}]")
+
+
+def _read_coco(file: Row, images: Path) -> list[Captioned]:
+    ids, names, annotations = Once("id"), Once("file_name"), Once("id")
+    rows: dict[int, Row] = {}
     captions: dict[int, list[str]] = {}
-    for row in read_rows(path, "annotations"):
-        captions.setdefault(row.get("image_id", int), []).append(row.get("caption", str))
-    return [_read_coco_image(row, images, captions, path) for row in read_rows(path, "images")]
+    for row in _entries(file, "images"):
+        image_id = row.get("id", int)
+        ids.take(image_id, row)
+        names.take(row.get("file_name", str), row)
+        rows[image_id], captions[image_id] = row, []
+    for row in _entries(file, "annotations"):
+        annotations.take_if_there(row)
+        image_id = row.get("image_id", int)
+        if image_id not in captions:
+            raise row.fault(f"field 'image_id' is {brief(image_id)}; there is no such image")
+        captions[image_id].append(row.get("caption", str))
+    return [_coco_image(row, images, captions[image_id]) for image_id, row in rows.items()]
 
 
-def _read_coco_image(
-    row: Row, images: Path, captions: dict[int, list[str]], path: Path
-) -> Captioned:
+def _coco_image(row: Row, images: Path, captions: list[str]) -> Captioned:
     image_id = row.get("id", int)
-    if image_id not in captions:
-        raise DataError(path, f"image {image_id} has no caption")
+    if not captions:
+        raise row.fault(f"image {brief(image_id)} has no caption")
     return Captioned(
         id=str(image_id),
-        path=images / row.get("file_name", str),
-        captions=tuple(captions[image_id]),
+        path=row.file("file_name", images),
+        captions=tuple(captions),
         domain=row.get("domain", str) if "domain" in row else "",
     )
 
 
-def _read_listed(row: Row, images: Path) -> Captioned:
-    """An entry of a list of LAVIS's: where the image lies, and all its captions."""
-    place = PurePosixPath(row.get("image", str))
-    return Captioned(
-        id=place.name,
-        path=first_file(images / place, images / place.name),
-        captions=tuple(row.texts("caption")),
-    )
+def _read_list(content: list[Any], path: Path, images: Path) -> list[Captioned]:
+    """A list of LAVIS's: where an image lies, and all its captions."""
+    once = Once("image")
+    found = []
+    for index, entry in enumerate(content):
+        row = Row(entry, path, f"[{index}]")
+        place = row.file("image", images)
+        once.take(place.name, row)
+        captions = tuple(row.texts("caption"))
+        found.append(Captioned(id=place.name, path=_lying(place, images), captions=captions))
+    return found
 
 
-def _read_karpathy(path: Path, images: Path, split: str) -> list[Captioned]:
-    return [
-        Captioned(
-            id=row.get("filename", str),
-            path=_karpathy_image(row, images),
-            captions=tuple(sentence.get("raw", str) for sentence in row.rows("sentences")),
-        )
-        for row in read_rows(path, "images")
-        if row.get("split", str) == split
-    ]
+def _read_karpathy(file: Row, images: Path, split: str) -> list[Captioned]:
+    """Of all splits, that no image is in two."""
+    once, sentences = Once("filename"), Once("sentid")
+    found = []
+    for row in _entries(file, "images"):
+        name = row.get("filename", str)
+        once.take(name, row)
+        if row.get("split", str) == split:
+            captions = [_raw(sentence, sentences) for sentence in row.rows("sentences")]
+            if not captions:
+                raise row.fault("field 'sentences' is empty")
+            path = _karpathy_image(row, images)
+            found.append(Captioned(id=name, path=path, captions=tuple(captions)))
+    return found
+
+
+def _raw(sentence: Row, once: Once) -> str:
+    once.take_if_there(sentence)
+    return sentence.get("raw", str)
 
 
 def _karpathy_image(row: Row, images: Path) -> Path:
     """Of COCO, ``filepath`` names the folder; some keep all images in one."""
-    name = row.get("filename", str)
     folder = row.get("filepath", str) if "filepath" in row else ""
-    return first_file(images / folder / name, images / name)
+    name = str(PurePosixPath(folder, row.get("filename", str)))
+    return _lying(row.file("filename", images, name), images)
+
+
+def _lying(path: Path, images: Path) -> Path:
+    """Where an image is: in the folder that its entry says, else among the others."""
+    return first_file(path, images / path.name)
 
 
 def captions_in(folder: Path, manifest: Manifest) -> tuple[Path, Path]:

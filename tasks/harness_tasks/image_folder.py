@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.plugin import DataError
-from harness_tasks.annotation_files import SUFFIXES, read_json, read_text
+from harness.plugin import DataError, brief, listed
+from harness_tasks.annotation_files import SUFFIXES, read_json, read_lines
 from harness_tasks.class_order import Class, are_of_imagenet, refuse_twice
 from harness_tasks.wnids import WNIDS
 
@@ -77,7 +77,7 @@ def _images(root: Path, present: list[str], classes: list[str]) -> list[tuple[Pa
     found = [(path, order[name]) for name in present for path in _files(root / name)]
     strange = [path for path, _ in found if path.suffix.lower() not in SUFFIXES]
     if strange:
-        names = ", ".join(str(path.relative_to(root)) for path in strange[:NAMED])
+        names = listed(path.relative_to(root) for path in strange[:NAMED])
         more = f" and {len(strange) - NAMED:,} more" if len(strange) > NAMED else ""
         raise DataError(root, f"{names}{more} is no image ({', '.join(SUFFIXES)}); take it out")
     return found
@@ -122,13 +122,13 @@ def read_index(path: Path) -> list[Class]:
             case [str(key), str(name)]:
                 classes.append(Class(key, name))
             case _:
-                raise DataError(path, f"{entry!r} is not [folder, name]", f"[{place}]")
+                raise DataError(path, f"{brief(entry)} is not [folder, name]", f"[{place}]")
     refuse_twice(classes, path)
     return classes
 
 
 def _read_mapping(path: Path) -> list[Class]:
-    lines = [line.partition(" ") for line in read_text(path).splitlines() if line.strip()]
+    lines = [line.partition(" ") for _, line in read_lines(path)]
     classes = [Class(wnid, names.partition(",")[0].strip()) for wnid, _, names in lines]
     refuse_twice(classes, path)
     return classes

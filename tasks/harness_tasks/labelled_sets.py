@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from harness.plugin import DataError, Example, Manifest, Profile, Task, hookimpl
+from harness.plugin import DataError, Example, Manifest, Once, Profile, Row, Task, brief, hookimpl
 from harness_tasks import templates
-from harness_tasks.annotation_files import read_json
+from harness_tasks.annotation_files import read_json, read_lines
 from harness_tasks.class_order import Class, refuse_twice
 from harness_tasks.image_folder import Labelled, read_class_folders
 from harness_tasks.labelled_images import LabelledImages, labelled_examples
@@ -19,6 +19,8 @@ from harness_tasks.manifests import manifest_of
 
 TEST = "test"
 COOP = "coop-test"
+#: What stands in an entry of CoOp's.
+COOP_FIELDS = ("image", "label", "class")
 
 
 class LabelledSet(LabelledImages):
@@ -42,28 +44,51 @@ def read_split(path: Path, images: Path) -> Labelled:
     """The test images of a CoOp split file, whose entries are [image, class index, class name].
 
     Raises:
-        DataError: The file is missing, or an entry is something else.
+        DataError: The file is missing, an entry is something else, or an image stands there twice.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get(TEST), list):
         raise DataError(path, f"an object with a list {TEST!r} is needed")
+    once = Once("image")
     found: list[tuple[Path, int]] = []
     names: dict[int, str] = {}
     for index, entry in enumerate(content[TEST]):
-        match entry:
-            case [str(image), int(label), str(name)]:
-                found.append((images / image, label))
-                if names.setdefault(label, name) != name:
-                    wrong = f"class {label} is {names[label]!r} before and {name!r} here"
-                    raise DataError(path, wrong, f"{TEST}[{index}]")
-            case _:
-                wanted = "not [image, class index, class name]"
-                raise DataError(path, f"{entry!r} is {wanted}", f"{TEST}[{index}]")
+        place = f"{TEST}[{index}]"
+        if not isinstance(entry, list) or len(entry) != len(COOP_FIELDS):
+            raise DataError(path, f"{brief(entry)} is not [image, class index, class name]", place)
+        row = Row(dict(zip(COOP_FIELDS, entry, strict=True)), path, place)
+        image, label, name = row.file("image", images), row.get("label", int), row.get("class", str)
+        once.take(image, row)
+        found.append((image, label))
+        if names.setdefault(label, name) != name:
+            other = brief(names[label])
+            raise row.fault(f"class {brief(label)} is {other} before and {brief(name)} here")
     if sorted(names) != list(range(len(names))):
         raise DataError(path, f"class indices are not 0 to {len(names) - 1}; one has no image")
     classes = [Class(names[label], names[label]) for label in range(len(names))]
     refuse_twice(classes, path)
     return Labelled(found, classes)
+
+
+def read_list(path: Path, images: Path) -> Labelled:
+    """The images of FGVC-Aircraft's own list, whose lines are the image's number and its class.
+
+    Raises:
+        DataError: The file is missing, a line is something else, or an image stands there twice.
+    """
+    once = Once("image")
+    found: dict[Path, str] = {}
+    for place, line in read_lines(path):
+        image, _, name = line.strip().partition(" ")
+        row = Row({"image": image, "class": name}, path, place)
+        if not name:
+            raise row.fault(f"an image and its class are needed, not {brief(line)}")
+        once.take(image, row)
+        found[row.file("image", images, f"{image}.jpg")] = name
+    names = sorted(set(found.values()))
+    order = {name: index for index, name in enumerate(names)}
+    labelled = [(image, order[name]) for image, name in found.items()]
+    return Labelled(labelled, [Class(name, name) for name in names])
 
 
 class Caltech101(LabelledSet):
@@ -130,12 +155,7 @@ class FGVCAircraft(LabelledSet):
     ) -> Sequence[Example]:
         if not self.manifest.layout_in(folder).name:
             return super().examples(folder, profile, encode)
-        text = (folder / self.split_file).read_text(encoding="utf-8")
-        rows = [line.partition(" ") for line in text.splitlines()]
-        names = sorted({name for _, _, name in rows})
-        order = {name: index for index, name in enumerate(names)}
-        images = [(folder / self.images / f"{image}.jpg", order[name]) for image, _, name in rows]
-        return labelled_examples(Labelled(images, [Class(name, name) for name in names]))
+        return labelled_examples(read_list(folder / self.split_file, folder / self.images))
 
 
 class SUN397(LabelledSet):

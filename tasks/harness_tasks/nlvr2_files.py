@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.plugin import DataError
-from harness_tasks.annotation_files import find_image, read_json_lines
+from harness.plugin import Once, Row, brief
+from harness_tasks.annotation_files import Images, read_json_lines
 
 TRUTH_PROMPT = "Question: is it true that {} Short answer:"
 
@@ -19,14 +19,8 @@ class Statement:
     is_true: bool
     pair: str
     """Several sentences share a pair."""
-    folder: Path
-    """Where the images lie."""
-
-    @property
-    def images(self) -> tuple[Path, Path]:
-        """The left and the right one."""
-        left, right = (find_image(self.folder, f"{self.pair}-img{side}") for side in (0, 1))
-        return left, right
+    images: tuple[Path, Path]
+    """The left and the right one."""
 
 
 def read_statements(path: Path) -> Iterator[Statement]:
@@ -36,18 +30,28 @@ def read_statements(path: Path) -> Iterator[Statement]:
     there, as their form delivers them.
 
     Raises:
-        DataError: The file or a field is missing, or a label is something else.
+        DataError: The file or a field is missing, a label is something else, or a sentence stands
+            there twice.
     """
+    images, once = Images(path.parent / path.stem), Once("identifier")
     for row in read_json_lines(path):
         identifier, label = row.get("identifier", str), row.get("label", str)
+        once.take(identifier, row)
         if label not in ("True", "False"):
-            raise DataError(path, f"label {label!r} is neither 'True' nor 'False'", identifier)
+            raise row.fault(f"field 'label' is {brief(label)}, neither 'True' nor 'False'")
+        pair, _, _ = identifier.rpartition("-")
+        if not pair:
+            raise row.fault(f"field 'identifier' is {brief(identifier)}, not PAIR-NUMBER")
         yield Statement(
             id=identifier,
             text=row.get("sentence", str),
             is_true=label == "True",
-            pair=identifier.rpartition("-")[0],
-            folder=path.parent
-            / path.stem
-            / (str(row.get("directory", int)) if "directory" in row else ""),
+            pair=pair,
+            images=_pair(pair, row, images),
         )
+
+
+def _pair(pair: str, row: Row, images: Images) -> tuple[Path, Path]:
+    folder = f"{row.get('directory', int)}/" if "directory" in row else ""
+    left, right = (images.find(f"{folder}{pair}-img{side}", row, "identifier") for side in (0, 1))
+    return left, right

@@ -1,11 +1,10 @@
 """What VQAv2 and OK-VQA share: the VQA data set's files and its accuracy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from harness.plugin import Asker, DataError, Example, Metric, Profile, Scores
+from harness.plugin import Asker, Example, Metric, Profile, Row, Scores
 from harness_tasks import lavis
 from harness_tasks.annotation_files import read_json
 from harness_tasks.metrics.vqa_accuracy import Rule, vqa_accuracy
@@ -31,7 +30,7 @@ class OpenQuestions:
         ranks = "rank" in profile.needs
         choices = read_answer_list(folder / lavis.ANSWER_LIST) if ranks else ()
         return [
-            replace(question.example(profile.prompt), choices=choices)
+            question.example(profile.prompt, choices)
             for question in read_vqa(folder, self.questions, self.annotations, SPLIT)
         ]
 
@@ -59,7 +58,4 @@ def read_answer_list(path: Path) -> tuple[str, ...]:
     Raises:
         DataError: The file is missing or something else.
     """
-    content = read_json(path)
-    if not isinstance(content, list) or not all(isinstance(answer, str) for answer in content):
-        raise DataError(path, "a list of texts is needed")
-    return tuple(content)
+    return tuple(Row({"answers": read_json(path)}, path, "the list").texts("answers"))

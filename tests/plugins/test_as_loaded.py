@@ -20,6 +20,7 @@ WITH_IMAGE = "{% for m in messages %}<image> {{ m['role'] }}{% endfor %}"
 EDITS: list[tuple[str, str, Mapping[str, Any]]] = [
     ("gpt2", "config.json", {"activation_function": "relu"}),
     ("gpt2", "generation_config.json", {"repetition_penalty": 1.5}),
+    ("gpt2", "tokenizer.json", {"normalizer": {"type": "Lowercase"}}),
     ("gpt2", "tokenizer_config.json", {"pad_token": "</s>"}),
     ("gpt2", "tokenizer_config.json", {"clean_up_tokenization_spaces": True}),
     ("gpt2", "tokenizer_config.json", {"chat_template": TEMPLATE}),

@@ -54,9 +54,8 @@ def vqav2(data: Path, folder: Path) -> None:
 
 
 def okvqa(data: Path, folder: Path) -> None:
-    sample = data / "official_samples" / "okvqa" / OKVQA.questions
-    link(sample, folder / OKVQA.questions)
-    rows = read(sample)["questions"][:50]
+    rows = read(data / "official_samples" / "okvqa" / OKVQA.questions)["questions"][:50]
+    dump(folder / OKVQA.questions, {"questions": rows})
     link_val2014(data, folder, [row["image_id"] for row in rows])
     keys = [{key: row[key] for key in ("image_id", "question_id")} for row in rows]
     answered = [{**key, "answer_type": "other", "answers": [{"answer": "a"}] * 10} for key in keys]

@@ -90,7 +90,7 @@ def edit(path: Path, change: Callable[[Any], Any]) -> None:
         ),
         (
             lambda folder: edit(folder / ANNOTATIONS, lambda c: c["annotations"].pop()),
-            [f"{ANNOTATIONS}: has "],
+            [f"{VQAv2.questions}, questions[1199]: question_id ", f"{ANNOTATIONS}: has "],
         ),
         (
             lambda folder: shutil.copy(folder / IMAGE, folder / "val2014" / "more.png"),

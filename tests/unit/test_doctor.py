@@ -24,7 +24,7 @@ SCHEMA = {
     "lacks": "what why",
     "folders": "what path exists writable free_bytes",
     "devices": "name model memory_bytes threads",
-    "plugins": "distribution version plugins parts slow",
+    "plugins": "distribution version plugins parts seconds slow",
     "broken": "plugin distribution version reason traceback",
 }
 NEEDY = """

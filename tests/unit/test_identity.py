@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from harness.asked import PartKind
 from harness.errors import InputError
 from harness.identity import BOOKKEEPING, CARRIERS, code_of, identify_part, machine_code
 from harness.plugin.manager import Plugins, load_plugins
-from harness.plugin.registry import Provider
+from harness.plugin.registry import Provider, Registry
 from harness.sources import Sources
 
 ROOT = Path(__file__).parents[2]
@@ -150,6 +151,22 @@ def test_every_room_that_a_cell_loads_computes_or_is_said_not_to() -> None:
     aside = {name for name in rooms if any(f"{name}.".startswith(f"{b}.") for b in BOOKKEEPING)}
     assert rooms - aside <= machine_code(Sources()).files.keys()
     assert all(find_spec(name) for name in BOOKKEEPING)
+
+
+def test_every_part_stands_in_a_key_with_its_code() -> None:
+    plugins = load_plugins()
+    kinds: dict[PartKind, Registry[Any]] = {
+        "score": plugins.score_estimators,
+        "budget": plugins.budget_allocators,
+        "local": plugins.local_pruners,
+        "family": plugins.model_families,
+        "task": plugins.tasks,
+        "calibration": plugins.calibration_sources,
+    }
+    for kind, registry in kinds.items():
+        for provider in registry:
+            source = identify_part(kind, provider).source
+            assert source == digests()[provider.given.__module__] != "", provider.name
 
 
 def test_libraries_that_compute_stand_with_a_part_by_version(plugins: Plugins) -> None:

@@ -16,7 +16,7 @@ from harness.asked import (
     PruneAsked,
     TrainIdentity,
 )
-from harness.cli.render import board_json
+from harness.cli.boards import board_json
 from harness.leaderboard import Comparison, make_boards, to_csv, to_markdown
 from harness.leaderboard.sweeps import make_sweeps
 from harness.record import Circumstances, EvalGot, EvalRecord, FailureRecord, PruneGot, PruneRecord

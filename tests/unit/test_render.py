@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from harness.cli.render import BORDER, fitting, print_json
+from harness.cli.render import print_json
+from harness.cli.screen import BORDER, fitting
 
 
 def test_columns_are_cut_where_the_room_ends() -> None:

@@ -6,7 +6,6 @@ drawn twice. Only where each line begins is read in advance, so that a draw from
 tokenising the drawn documents costs.
 """
 
-import json
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from harness.plugin import DataError, Encode, InputError, Sample, SamplePool
-from harness_tasks.annotation_files import Row
+from harness.plugin import Encode, InputError, Row, Sample, SamplePool
+from harness_tasks.annotation_files import parse_json
 from harness_tasks.calibration.captioned import cut
 from harness_tasks.calibration.source_files import source_files, source_path, unpacked
 
@@ -112,8 +111,5 @@ class Lines:
         with self.plain.open("rb") as file:
             file.seek(self.starts[line])
             content = file.readline()
-        try:
-            row = json.loads(content)
-        except ValueError as error:
-            raise DataError(self.path, f"not JSON ({error})", f"line {line + 1}") from None
-        return Row(row, self.path, f"line {line + 1}").get("text", str)
+        place = f"line {line + 1}"
+        return Row(parse_json(content, self.path, place), self.path, place).get("text", str)

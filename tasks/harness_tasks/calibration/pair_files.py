@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from harness.plugin import DataError
-from harness_tasks.annotation_files import Row, read_json
+from harness.plugin import DataError, Row, brief, listed
+from harness_tasks.annotation_files import read_json, read_lines
 
 
 @dataclass(frozen=True)
@@ -31,37 +31,40 @@ def read_json_pairs(path: Path, cache: Path) -> PairFile:
 
     def read(position: int) -> tuple[Path, str]:
         row = rows[position]
-        image = _find(row.get("image", str), path, f"[{position}]")
-        return image, row.get("caption", str)
+        return _find(row, row.get("image", str)), row.get("caption", str)
 
     return PairFile([row.get("image", str) for row in rows], read)
 
 
 def read_tsv_pairs(path: Path, cache: Path) -> PairFile:
-    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    rows = [_split(line, path, f"line {number}") for number, line in enumerate(lines, start=1)]
+    """An image may have several captions, and a caption several images; all are pairs."""
+    rows = [_split(line, path, place) for place, line in read_lines(path)]
 
     def read(position: int) -> tuple[Path, str]:
-        caption, image = rows[position]
-        return _find(_local(image), path, f"line {position + 1}"), caption
+        row = rows[position]
+        return _find(row, _local(row.get("image", str))), row.get("caption", str)
 
-    return PairFile([image for _, image in rows], read)
+    return PairFile([row.get("image", str) for row in rows], read)
 
 
-def _split(line: str, path: Path, place: str) -> tuple[str, str]:
+def _split(line: str, path: Path, place: str) -> Row:
     caption, tab, image = line.rstrip("\r").partition("\t")
     if not tab or "\t" in image:
-        raise DataError(path, f"a caption, a tab and an image are needed, not {line!r}", place)
-    return caption, image
+        told = brief(line)
+        raise DataError(path, f"a caption, a tab and an image are needed, not {told}", place)
+    return Row({"caption": caption, "image": image}, path, place)
 
 
 def _local(image: str) -> str:
     """A path as it stands; of a URL the file's name."""
-    return PurePosixPath(urlsplit(image).path).name if "://" in image else image
+    try:
+        return PurePosixPath(urlsplit(image).path).name if "://" in image else image
+    except ValueError:  # a bracket where an address would be
+        return image
 
 
-def _find(image: str, path: Path, place: str) -> Path:
-    for folder in (path.parent, path.parent / "images"):
-        if (folder / image).is_file():
-            return folder / image
-    raise DataError(path, f"no image {image} beside the file or in images/", place)
+def _find(row: Row, image: str) -> Path:
+    for folder in (row.path.parent, row.path.parent / "images"):
+        if (found := row.file("image", folder, image)).is_file():
+            return found
+    raise row.fault(f"no image {listed([image])} beside the file or in images/")

@@ -1,10 +1,10 @@
 """Data sets of labelled images, as one folder of images per class."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.plugin import DataError, HubCopy, HubTables
+from harness.plugin import DataError, HubCopy, HubTables, brief, inside
 from harness_tasks.hub_copies.writing import (
     content_name,
     image_bytes,
@@ -13,13 +13,15 @@ from harness_tasks.hub_copies.writing import (
     write_json,
 )
 
+#: Folders are numbered by four digits.
+MOST_CLASSES = 10_000
+
 
 def write_imagenet(tables: HubTables, folder: Path, copy: HubCopy) -> None:
     """``val/<number>/<image>`` and ``classes.json``: folders are numbered like the classes."""
     names = tables.class_names(copy.tables[0].name, copy.tables[0].columns[1])
-    labels = set()
-    for label, file, image in _named_images(tables, copy):
-        labels.add(label)
+    labels = _labels(tables, copy, len(names) or MOST_CLASSES)
+    for label, file, image in _named_images(tables, copy, labels):
         write_bytes(folder / "val" / f"{label:04d}" / file, image)
     count = max(len(names), 1 + max(labels, default=-1))
     write_json(
@@ -33,20 +35,43 @@ def write_classes(tables: HubTables, folder: Path, copy: HubCopy) -> None:
     names = tables.class_names(copy.tables[0].name, copy.tables[0].columns[1])
     if not names:
         raise DataError(folder, f"{copy.repo} does not say what its classes are called")
-    for label, file, image in _named_images(tables, copy):
-        write_bytes(folder / "test" / _folder_name(names[label]) / file, image)
+    folders = [_class_folder(folder / "test", name, copy) for name in names]
+    if twins := [path for path, count in Counter(folders).items() if count > 1]:
+        raise DataError(twins[0], f"two classes of {copy.repo} would lie there")
+    labels = _labels(tables, copy, len(names))
+    for label, file, image in _named_images(tables, copy, labels):
+        write_bytes(folders[label] / file, image)
 
 
-def _named_images(tables: HubTables, copy: HubCopy) -> Iterator[tuple[int, str, bytes]]:
-    """(class, file name, image); names are made of the content, equal images are numbered.
+def _class_folder(parent: Path, name: str, copy: HubCopy) -> Path:
+    try:
+        return inside(parent, _folder_name(name))
+    except ValueError as error:
+        raise DataError(parent, f"class {brief(name)} of {copy.repo} {error}") from None
 
-    The copy's columns are the image and its class.
-    """
+
+def _labels(tables: HubTables, copy: HubCopy, count: int) -> list[int]:
+    """The class of every row; the copy's columns are the image and its class."""
     table = copy.tables[0]
-    image_column, label_column = table.columns
+    _, column = table.columns
+    labels = []
+    for row in tables.fields(table.name, column):
+        label = row.get(column, int)
+        if not 0 <= label < count:
+            raise row.fault(f"column {column!r} is {label}, not a class from 0 to {count - 1}")
+        labels.append(label)
+    return labels
+
+
+def _named_images(
+    tables: HubTables, copy: HubCopy, labels: Sequence[int]
+) -> Iterator[tuple[int, str, bytes]]:
+    """(class, file name, image); names are made of the content, equal images are numbered."""
+    table = copy.tables[0]
+    image_column, _ = table.columns
     seen: Counter[tuple[int, str]] = Counter()
-    for row in tables.rows(table.name):
-        image, label = image_bytes(row, image_column), int(row[label_column])
+    for label, row in zip(labels, tables.rows(table.name), strict=True):
+        image = image_bytes(row, image_column)
         name = content_name(image)
         seen[label, name] += 1
         twin = f"-{seen[label, name]}" if seen[label, name] > 1 else ""

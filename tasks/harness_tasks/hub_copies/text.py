@@ -11,5 +11,5 @@ EMPTY = " \n"
 
 def write_wikitext(tables: HubTables, folder: Path, copy: HubCopy) -> None:
     """``wiki.test.raw``, line by line."""
-    lines = (row["text"] or EMPTY for row in tables.rows("rows"))
+    lines = (row.get("text", str) or EMPTY for row in tables.rows("rows"))
     write_bytes(folder / "wiki.test.raw", "".join(lines).encode())

@@ -4,9 +4,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness.plugin import Row, brief
+
+#: Of COCO's numbers of images in file names.
+MOST_DIGITS = 12
 PNG = b"\x89PNG"
 
 
@@ -14,11 +18,30 @@ def suffix_of(image: bytes) -> str:
     return ".png" if image.startswith(PNG) else ".jpg"
 
 
-def image_bytes(row: Mapping[str, Any], column: str) -> bytes:
-    """The encoded image of a row, which stands alone or beside its path."""
+def image_bytes(row: Row, column: str) -> bytes:
+    """The encoded image of a row, which stands alone or beside its path.
+
+    Raises:
+        DataError: There is none.
+    """
     value = row[column]
-    content: bytes = value["bytes"] if isinstance(value, Mapping) else value
+    content = value.get("bytes") if isinstance(value, Mapping) else value
+    if not isinstance(content, bytes):
+        raise row.fault(f"column {column!r} holds no bytes of an image")
     return content
+
+
+def number_in(row: Row, column: str) -> int:
+    """A number of at most twelve digits, as such or as text; an image's own name may hold it.
+
+    Raises:
+        DataError: It is something else.
+    """
+    value = row.get(column, int, str)
+    digits = PurePosixPath(str(value)).stem.rpartition("_")[2]
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS):
+        raise row.fault(f"column {column!r} is {brief(value)}, no number of an image or question")
+    return int(digits)
 
 
 def content_name(*contents: bytes) -> str:
@@ -31,7 +54,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f".{path.name}.{os.getpid()}")
+    made = path.with_name(f".{os.getpid()}.part")
     made.write_bytes(content)
     made.replace(path)
 

@@ -112,6 +112,8 @@ def _meteor(wanted: Texts, made: Texts) -> float:
     finally:
         with scorer.meteor_p as process:  # pycocoevalcap leaves its Java process running
             process.kill()
+        if scorer.lock.locked():  # it was interrupted, and would wait for itself when it goes
+            scorer.lock.release()
 
 
 def _spice(wanted: Texts, made: Texts) -> float:

@@ -45,12 +45,10 @@ class BlipJudge(Blip):
 
     def _inputs(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         texts = [self._grounded(self._ids(sample.prompt)) for sample in samples]
-        pairs = [_pair(sample) for sample in samples]
+        lefts, rights = zip(*map(_pair, samples), strict=True)
         return {
             **self._padded(texts, self._text.pad_token_id),
-            "pixel_values": self._prepared(
-                [*(left for left, _ in pairs), *(right for _, right in pairs)]
-            ),
+            "pixel_values": self._named([*samples, *samples], [*lefts, *rights]),
         }
 
     def loss(self, batch: Batch) -> Tensor:

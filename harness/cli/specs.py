@@ -1,18 +1,20 @@
-"""A run's spec from a config file and the options, which go before it."""
+"""From options and a config file to the spec of a run."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli import options
+from harness.cli.options import DEFAULT_MODEL, RESULTS, cache_folder, environment_of
 from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.spec import RunSpec
 
+DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
 #: Parts of a spec by their place -> what they are called where they come from the command line.
 CALLED = {
     "model.name": "--model",
@@ -91,8 +93,8 @@ def build_spec(
     of_model = {"images": images, "backend": backend, "ignore_tensors": ignore_tensors}
     parsed = {key: _model_parsers()[key](text) for key, text in given(**of_model).items()}
     plain = given(name=model, device=device, dtype=dtype, init=init, dense=dense)
-    whole = {"name": options.DEFAULT_MODEL, **content.get("model", {}), **plain, **parsed}
-    content["model"] = {**whole, "device": options.resolve_device(whole.get("device", "auto"))}
+    whole = {"name": DEFAULT_MODEL, **content.get("model", {}), **plain, **parsed}
+    content["model"] = {**whole, "device": resolve_device(whole.get("device", "auto"))}
     if limit is not None:
         if not content.get("tasks"):
             raise InputError(f"--limit {limit}: goes with --tasks; there are none to cut")
@@ -104,8 +106,8 @@ def build_spec(
     if pattern is not None and sparsity is None:
         content.pop("sparsities", None)
     content |= given(batch_size=batch_size, results=results)
-    cache = {} if "HARNESS_CACHE" not in os.environ else {"cache": options.cache_folder()}
-    content = {"results": options.RESULTS, "cache": options.cache_folder(), **content, **cache}
+    cache = {} if "HARNESS_CACHE" not in os.environ else {"cache": cache_folder()}
+    content = {"results": RESULTS, "cache": cache_folder(), **content, **cache}
     return parse_spec(_with_fixed_sparsity(content), CALLED)
 
 
@@ -146,7 +148,7 @@ def read_config(path: Path, unused: Iterable[str] = (), command: str = "run") ->
         if isinstance(content.get("model"), dict):
             _expand(content["model"], _model_parsers())
         model = content.get("model", {})
-        named = {"name": options.DEFAULT_MODEL, **model} if isinstance(model, dict) else model
+        named = {"name": DEFAULT_MODEL, **model} if isinstance(model, dict) else model
         whole = {"pruners": [{"recipe": "dense"}], **content, "model": named}
         parse_spec(_with_fixed_sparsity(whole))
     except InputError as error:
@@ -206,5 +208,24 @@ def _parse_backend(text: str) -> dict[str, Any]:
         raise InputError(f"--backend {text!r} is not NAME or NAME=ENVIRONMENT")
     return {
         "name": name,
-        "environment": options.environment_of(name, Path(environment) if equals else None),
+        "environment": environment_of(name, Path(environment) if equals else None),
     }
+
+
+def resolve_device(name: object) -> str:
+    """``auto`` is the GPU where there is one.
+
+    Raises:
+        InputError: No such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not isinstance(name, str) or not DEVICE.fullmatch(name):
+        raise InputError(f"--device {name}: not a device; cpu, cuda, cuda:N or auto")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"--device {name}: torch sees no GPU here")
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise InputError(f"--device {name}: torch sees {torch.cuda.device_count()} GPUs here")
+    return name
