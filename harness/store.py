@@ -224,12 +224,12 @@ def read_record(path: Path, kind: type[R]) -> R:
         if len(written) > LONGEST:
             raise DataError(path, f"longer than {LONGEST:,} bytes, so no {kind.__name__}")
         content = json.loads(written)
+        filed = content.pop(DIGEST, None) if isinstance(content, dict) else None
+        found = _digests(content) if filed else {}
     except OSError as error:
         raise DataError(path, f"cannot be read ({error})") from None
     except (ValueError, RecursionError) as error:
         raise DamagedError(path, f"not a {kind.__name__}: no JSON ({error})") from None
-    filed = content.pop(DIGEST, None) if isinstance(content, dict) else None
-    found = _digests(content) if filed else {}
     if filed and (not isinstance(filed, dict) or filed.get("said") != found["said"]):
         raise DamagedError(path, f"not the {kind.__name__} that was filed: its digest differs")
     try:
