@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import glob
+import gzip
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import CheckpointError, InputError, StorageError
-from harness.unfinished import ENDING, clear_unfinished, unfinished_file, unfinished_folder
+from harness.unfinished import ENDING, unfinished_file, unfinished_folder
 
 #: Errors that mean there is no room.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -74,7 +74,7 @@ def stored(path: Path) -> Iterator[None]:
 
 def _storage_fault(error: Exception) -> str | None:
     """What the system says, if an error is of a disk; safetensors tells it in words of its own."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
         return "no room is left" if error.errno in FULL else error.strerror or str(error)
     if type(error).__name__ != "SafetensorError":
         return None
@@ -92,15 +92,11 @@ def _settle(path: Path) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Where to write a folder, which takes the name `path` when all of it is written.
 
-    What a killed process left of the same folder is removed.
-
     Raises:
         CheckpointError: There is such a folder already and it is not empty, or it cannot be
             written.
     """
     refuse_filled(path)
-    if path.parent.is_dir():
-        clear_unfinished(path.parent, f".{glob.escape(path.name)}.*{ENDING}")
     try:
         with unfinished_folder(path) as scratch:
             scratch.chmod(0o755)

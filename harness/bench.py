@@ -13,6 +13,7 @@ from harness.calibration import CalibrationSet, draw_calibration
 from harness.checkpoint import load_saved, refuse_needless_dense
 from harness.cost import Cost, circumstances
 from harness.dense import DenseWeights
+from harness.errors import InputError
 from harness.folder_manifest import Manifest
 from harness.grid import Variant
 from harness.model import Model, load_model
@@ -100,7 +101,7 @@ class Bench:
     def calibration(self, seed: int) -> CalibrationSet:
         """The calibration set of that seed, drawn on first use."""
         if seed not in self._calibrations:
-            with self.announcer.stage("calibrate", f"seed {seed}"):
+            with self.announcer.stage("calibrate", f"seed {seed}"), _named("--calibration"):
                 self._calibrations[seed] = draw_calibration(
                     self.spec.calibration, seed, self.model, self.plugins, self.cache
                 )
@@ -109,7 +110,8 @@ class Bench:
     @cached_property
     def train_stream(self) -> TrainStream:
         """Where searchers and fine-tuning get their samples."""
-        return open_train_stream(self.spec.train, self.model, self.plugins, self.cache)
+        with _named("--train"):
+            return open_train_stream(self.spec.train, self.model, self.plugins, self.cache)
 
     @property
     def model_name(self) -> str:
@@ -142,6 +144,21 @@ class Bench:
 
     def cost(self) -> Cost:
         return Cost(self.model.device)
+
+
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Let a refusal name the option to change.
+
+    Raises:
+        InputError: In the place of one that does not.
+    """
+    try:
+        yield
+    except InputError as error:
+        if option in str(error):
+            raise
+        raise InputError(f"{error} ({option})") from None
 
 
 def open_bench(

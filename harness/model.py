@@ -153,8 +153,7 @@ def _refuse_without_layers(tower: Tower, model: str) -> None:
         kinds = sorted({type(part).__name__ for part in parts if not list(part.children())})
         raise InputError(
             f"model {model}: tower {tower.name} has {len(tower.blocks)} blocks and no linear layer "
-            f"in them that could be pruned; they are made of {', '.join(kinds) or 'nothing'}; "
-            f"a family may name other blocks ({GUIDE})"
+            f"in them that could be pruned; they are made of {', '.join(kinds) or 'nothing'}"
         )
 
 

@@ -84,7 +84,7 @@ class Store:
         """
         path, log = self._eval_path(record), self._log_path(record)
         filed = self._read_whole(path, EvalRecord)
-        if filed is None or not self._has_log(filed):
+        if self._why_no_log(filed or record):
             if filed is not None and filed.got.samples != record.got.samples:
                 raise RunError(
                     f"{log} is damaged, and evaluating again gave other answers than its record "
@@ -121,17 +121,19 @@ class Store:
     def find_eval(self, task: str, key: str) -> EvalRecord | None:
         """The record of that key whose per-sample log is whole."""
         found = self._find(f"eval-{slug(task)}-{key[:KEY_LENGTH]}.json", EvalRecord, key)
-        return found if found is not None and self._has_log(found) else None
+        if found is not None and (why := self._why_no_log(found)):
+            self.notes[self._log_path(found)] = f"{why}; it counts as missing"
+            return None
+        return found
 
-    def _has_log(self, record: EvalRecord) -> bool:
-        """Whether the per-sample log is the one that was filed; noted if not."""
+    def _why_no_log(self, record: EvalRecord) -> str | None:
+        """What is wrong with the per-sample log of a record; None if nothing is."""
         try:
             for _ in self._log_lines(record):
                 pass
         except DataError as error:
-            self.notes[self._log_path(record)] = f"{error}; it counts as missing"
-            return False
-        return True
+            return str(error)
+        return None
 
     def _find(self, name: str, kind: type[R], key: str) -> R | None:
         for path in sorted(self.root.glob(f"records/*/*/*/*/{name}")):

@@ -1,12 +1,14 @@
 """Files and folders that are being written, under names of their own until they are whole.
 
 Whoever writes one holds a lock on it, which ends with the process however that ends: what a killed
-process left is told from what a living one is writing.
+process left is told from what a living one is writing, and is removed when the same is written
+again.
 """
 
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -60,6 +62,7 @@ def _locked(path: Path, make: Callable[[Path], tuple[int, Path]]) -> tuple[int, 
     for _ in range(TRIES):
         with suppress(FileNotFoundError):  # the folder was removed meanwhile
             path.parent.mkdir(parents=True, exist_ok=True)
+            clear_unfinished(path.parent, f".{glob.escape(path.name)}.*{ENDING}")
             handle, name = make(path)
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)

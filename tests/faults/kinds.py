@@ -23,6 +23,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KILLS = 8
 #: Seconds after a stage begins within which it is killed.
 LONGEST = {"load": 0.15, "evaluate": 0.05, "file": 0.012, "rank": 0.02}
+#: How often a stage comes in a run, where that is more than once.
+TIMES = {"prune": 2, "evaluate": 4, "file": 6}
 NUMBER = count()
 
 
@@ -53,7 +55,7 @@ def _killed_in(
     while True:
         shutil.rmtree(results, ignore_errors=True)
         running = world.start(results)
-        if running.reach(stage, draw.randint(1, 4) if stage in ("evaluate", "file") else 1):
+        if running.reach(stage, draw.randint(1, TIMES.get(stage, 1))):
             time.sleep(draw.uniform(0, LONGEST.get(stage, 0.03)))
             if running.poll() is None:
                 running.send(number)

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from harness import atomic, bench
+from harness import atomic, bench, cost, eval_cell
 from harness.cli import run_command
 from harness.store import Store
 from tests.end_to_end.worlds import contents, image_folder
@@ -37,17 +38,18 @@ class World:
     files: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        model, data = self.folder / "model", image_folder(self.folder / "data")
+        _skip_what_is_slow_and_decides_nothing()
+        model, data = self.folder / "model", image_folder(self.folder / "data", per_class=2)
         TABLE["vit"][1](model)
         self.arguments = [
-            *("run", "--model", str(model), "--pruner", "magnitude,wanda,ecoflap score.samples=4"),
-            *("--tasks", "imagenet@10,imagenet@10:", "--data", f"imagenet={data}"),
+            *("run", "--model", str(model), "--pruner", "magnitude,ecoflap score.samples=4"),
+            *("--tasks", "imagenet", "--data", f"imagenet={data}"),
             *("--calibration", f"imagefolder={data} samples=6", "--batch-size", "4"),
         ]
         whole = self.folder / "whole"
         assert self.run(whole) == 0
         self.expected, self.files = contents(whole), files_in(whole)
-        assert len(self.expected) == 3 + 2 * 5
+        assert len(self.expected) == 2 + 4
 
     def run(self, results: Path) -> int:
         """The exit code of the command, here."""
@@ -144,6 +146,13 @@ def files_in(folder: Path) -> set[str]:
     """Every file by its path in the folder."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix() for path in found}
+
+
+def _skip_what_is_slow_and_decides_nothing() -> None:
+    """Versions and the state of the working copy stand among a record's circumstances alone."""
+    versions = cache(cost.library_versions)
+    cost.library_versions = eval_cell.library_versions = versions
+    cost.commit_of = lambda *_: None
 
 
 def _tell_stages(seen: mmap.mmap) -> None:

@@ -66,7 +66,11 @@ def _refuse_mixture(folder: Path, files: list[Path]) -> None:
 def kept_image(content: bytes, cache: Path) -> Path:
     """An image out of an archive as a file, named by the hash of its bytes."""
     digest = hashlib.sha256(content).hexdigest()
-    return _made_once(cache / "images" / digest[:2] / digest, lambda file: file.write(content))
+    path = cache / "images" / digest[:2] / digest
+    if not path.is_file() or path.read_bytes() != content:
+        with written_whole(path) as made:
+            made.write_bytes(content)
+    return path
 
 
 def unpacked(path: Path, cache: Path) -> Path:
@@ -93,9 +97,17 @@ def unpacked(path: Path, cache: Path) -> Path:
 
 
 def _made_once(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
-    """A file of the cache, written in one piece if it is not there yet."""
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    """A file of the cache, written in one piece unless it is there as it was written."""
+    told = path.with_name(f"{path.name}.sha256")
+    if not (path.is_file() and told.is_file() and told.read_bytes() == _digest(path)):
         with written_whole(path) as made, made.open("wb") as file:
             write(file)
+        with written_whole(told) as made:
+            made.write_bytes(_digest(path))
     return path
+
+
+def _digest(path: Path) -> bytes:
+    """SHA-256 of a file in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest().encode()
