@@ -36,6 +36,8 @@ KEY_LENGTH = 12
 LONGEST_SLUG = 160
 #: What a record's own hashes are called in its file.
 DIGEST, CIRCUMSTANCES = "digest", "circumstances"
+#: Bytes of a record; those of models with thousands of layers are a few million.
+LONGEST = 1 << 27
 R = TypeVar("R", bound=BaseModel)
 
 
@@ -217,7 +219,11 @@ def read_record(path: Path, kind: type[R]) -> R:
         DataError: It is not readable, or of a kind that this harness does not know.
     """
     try:
-        content = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            written = file.read(LONGEST + 1)
+        if len(written) > LONGEST:
+            raise DataError(path, f"longer than {LONGEST:,} bytes, so no {kind.__name__}")
+        content = json.loads(written)
     except OSError as error:
         raise DataError(path, f"cannot be read ({error})") from None
     except (ValueError, RecursionError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,7 +56,7 @@ def run(
     from harness.cli.replay import replay_spec, report_replay
     from harness.pipeline import run as run_pipeline
 
-    given = {
+    given: dict[str, Any] = {
         "config": config,
         "model": model,
         "pruner": pruner,
