@@ -56,7 +56,10 @@ def write_mmlu(data: Path, folder: Path) -> None:
     """One task per subject, with the five dev questions for prompts, and the group ``mmlu``."""
     names = []
     rows = {
-        split: [json.loads(line) for line in (data / f"{file}.jsonl").read_text().splitlines()]
+        split: [
+            json.loads(line)
+            for line in (data / f"{file}.jsonl").read_text().rstrip("\n").split("\n")
+        ]
         for split, file in (("test", MMLU_TEST), ("dev", MMLU_DEV))
     }
     for subject in sorted({row["subject"] for row in rows["test"]}):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.data.examples import check_examples
 from harness.data.folders import Report, miscounts, missing_files
 from harness.data.images import unreadable_images
 from harness.data.lock import Lock, differences, digest_of, measure, read_lock, write_lock
@@ -103,12 +104,14 @@ def verify(task: Task, folder: Path, *, part: bool, report: Report, source: str 
 def _read(task: Task, folder: Path) -> tuple[Sequence[Example] | None, list[str]]:
     """The examples that the task's own reader finds, or what it stumbles over."""
     try:
-        return task.examples(folder, task.profiles[0], Encode(_bytes_of)), []
+        examples = task.examples(folder, task.profiles[0], Encode(_bytes_of))
+        check_examples(examples, folder)
     except DataError as error:
         if any(layout.files[0].is_in(folder) for layout in task.manifest.others):
             return None, [str(error)]
         gone = missing_files(task.manifest, folder)
         return None, [f"{folder / file.path}: is missing" for file in gone] or [str(error)]
+    return examples, []
 
 
 def _bytes_of(text: str, **_: bool) -> list[int]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.plugin import DataError, InputError
+from harness.plugin import DataError, InputError, brief, listed
 from harness_tasks.wnids import WNIDS
 
 #: What transformers calls a class that nobody named.
@@ -27,7 +27,7 @@ class Class:
     """What it is called; empty if the list does not say."""
 
     def __str__(self) -> str:
-        return f"{self.key} ({self.name})" if self.name else self.key
+        return listed([f"{self.key} ({self.name})" if self.name else self.key])
 
 
 def are_of_imagenet(classes: Sequence[Class]) -> bool:
@@ -43,7 +43,8 @@ def refuse_twice(classes: Sequence[Class], where: Path) -> None:
     """
     counts = Counter(found.key for found in classes)
     if twice := [key for key, count in counts.items() if count > 1]:
-        raise DataError(where, f"class {twice[0]} stands there {counts[twice[0]]} times")
+        told = listed(twice[:1])
+        raise DataError(where, f"class {told} stands there {counts[twice[0]]} times")
 
 
 def classes_of_logits(labels: Sequence[str], classes: Sequence[Class]) -> list[int | None]:
@@ -114,4 +115,4 @@ def _first_mismatch(
         if not logits:
             return f"class {found} is called so by none"
     place = next((i for i, logits in enumerate(called) if i not in logits), 0)
-    return f"class {classes[place]} is logit {called[place][0]}, {labels[called[place][0]]!r}"
+    return f"class {classes[place]} is logit {called[place][0]}, {brief(labels[called[place][0]])}"
