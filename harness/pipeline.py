@@ -47,6 +47,8 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
     """One for each failure."""
+    refusals: list[InputError] = field(default_factory=list)
+    """Those of the failures that the caller can mend."""
     absent: list[str] = field(default_factory=list)
     """Tasks that were left out, since what they need is not installed."""
     boards: list[Board] = field(default_factory=list)
@@ -66,7 +68,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         dry: Only say which cells would run.
 
     Raises:
-        InputError: What was asked cannot be done as asked.
+        InputError: What was asked cannot be done as asked, or no cell could be for such a reason.
         StorageError: What was computed cannot be written.
     """
     outcome = Outcome()
@@ -95,6 +97,8 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
             with announcer.stage("rank", bench.model_name):
                 outcome.boards = write_boards(bench.store, _dense_digest(bench, variants))
         outcome.notes = list(bench.store.notes.values())
+    if outcome.refusals and not outcome.filed + outcome.skipped:
+        raise outcome.refusals[0]
     return outcome
 
 
@@ -252,6 +256,7 @@ def _filed_if_failed(
         reason, traceback = one_line(error), whole(error)
         outcome.failures.append(f"{label}: {reason}")
         outcome.tracebacks.append(traceback)
+        outcome.refusals += [error] if isinstance(error, InputError) else []
         happened = bench.circumstances(bench.cost(), variant)
         bench.store.file_failure(
             FailureRecord(

@@ -112,7 +112,7 @@ def test_an_error_inside_the_model_is_one_line_of_prune(
     assert not (tmp_path / "saved").exists()
 
 
-@pytest.mark.parametrize("place", [0, 1, 2, 5, 6, 7, 9])
+@pytest.mark.parametrize("place", [0, 1, 5, 9])
 def test_where_the_disk_is_full_the_run_stops_and_goes_on_later(
     place: int, world: Spec, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
