@@ -23,9 +23,20 @@ from pathlib import Path
 
 
 class HarnessError(Exception):
-    """Base of all deliberate errors; `exit_code` is what the command line returns."""
+    """Base of all deliberate errors; `exit_code` is what the command line returns.
+
+    Args:
+        faults: What is wrong; several where they are found at once.
+    """
 
     exit_code = 1
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__(*faults)
+        self.faults = tuple(map(str, faults))
+
+    def __str__(self) -> str:
+        return "; ".join(self.faults)
 
 
 class InputError(HarnessError):

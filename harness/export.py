@@ -20,7 +20,7 @@ from harness.semi_structured import (
     refuse_other_patterns,
     write_packed,
 )
-from harness.spec import ModelSpec
+from harness.spec import ModelSpec, checked
 
 Form = Literal["hf", "masks", "2:4"]
 #: Tokens of the multiplications that are timed.
@@ -52,9 +52,7 @@ def export(
         _refuse_permuted(source, manifest)
         refuse_cpu(device)
     dtype = manifest.record.asked.held.dtype
-    spec = ModelSpec.model_validate(
-        {"name": source, "device": device, "dtype": dtype, "dense": dense}
-    )
+    spec = checked(ModelSpec, {"name": source, "device": device, "dtype": dtype, "dense": dense})
     refuse_needless_dense(spec, manifest)
     model = load_saved(spec, manifest, plugins)
     (masks, permutations), suffice = masks_of(Path(source), model), manifest.masks_suffice

@@ -18,7 +18,7 @@ from harness.model import Model, load_model
 from harness.plugin import CountsTokens, LayerInfo, Tower
 from harness.plugin.manager import Plugins
 from harness.pruning import BATCH
-from harness.spec import ModelSpec
+from harness.spec import ModelSpec, checked
 
 FLOAT32 = 4
 DTYPES: Mapping[str, int] = {"float32": FLOAT32, "bfloat16": 2}
@@ -179,5 +179,5 @@ def outline(name: str, plugins: Plugins, work: Work) -> Outline:
     Raises:
         InputError: Nothing of that name is there, or no family knows its architecture.
     """
-    spec = ModelSpec(name=name, device=torch.device("meta").type, init="random")
+    spec = checked(ModelSpec, {"name": name, "device": torch.device("meta").type, "init": "random"})
     return Outline(model=load_model(spec, plugins), work=work)

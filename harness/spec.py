@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,11 +23,18 @@ Setting = bool | int | float | str
 DType = Literal["float32", "bfloat16", "float16"]
 
 
+NO_QUOTES = re.compile(r"[^\s'\"\\]+")
+S = TypeVar("S", bound=BaseModel)
+
+
 def _is_share(value: float) -> float:
     if 0 <= value < 1:
         return value
-    percent = f"; {value / 100:g} for {value:g} %" if 1 < value < 100 else ""
-    raise ValueError(f"sparsity is a share from 0 to below 1, {value:g} seen{percent}")
+    needed = "a number below 1" if value >= 1 else "at least 0"
+    percent = f", {value / 100:g} for {value:g} %" if 1 < value < 100 else ""
+    raise ValueError(
+        f"{needed} is needed, not {value!r}; sparsity is a share between 0 and 1{percent}"
+    )
 
 
 Sparsity = Annotated[float, AfterValidator(_is_share)]
@@ -119,8 +128,14 @@ class PrunerSpec(Spec):
         words += [f"local={'+'.join(self.local)}"] if self.local else []
         words += [f"search={self.search}"] if self.search else []
         words += [f"p_max={self.p_max:g}"] if self.p_max is not None else []
-        words += [f"{key}={value}" for key, value in sorted(self.settings.items())]
+        words += [f"{key}={_word(value)}" for key, value in sorted(self.settings.items())]
         return " ".join(words)
+
+
+def _word(value: Setting) -> str:
+    """A setting's value as the notation has it: what holds a blank or a quote stands in quotes."""
+    is_plain = not isinstance(value, str) or NO_QUOTES.fullmatch(value)
+    return str(value) if is_plain else shlex.quote(str(value))
 
 
 class SubsetSpec(Spec):
@@ -269,11 +284,16 @@ def parse_spec(content: object, called: Mapping[str, str] | None = None) -> RunS
     Raises:
         InputError: The first thing wrong, with its place, the value seen and what would be right.
     """
+    return checked(RunSpec, content, called)
+
+
+def checked(kind: type[S], content: object, called: Mapping[str, str] | None = None) -> S:
+    """Make a part of a spec; as `parse_spec`."""
     refuse_unwritable_words(_texts(content))
     try:
-        return RunSpec.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise InputError(explain(error, RunSpec, called)) from None
+        raise InputError(explain(error, kind, called)) from None
 
 
 def _texts(content: object) -> Iterator[str]:

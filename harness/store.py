@@ -36,6 +36,8 @@ KEY_LENGTH = 12
 LONGEST_SLUG = 160
 #: What a record's own hashes are called in its file.
 DIGEST, CIRCUMSTANCES = "digest", "circumstances"
+#: Bytes of a record; those of models with thousands of layers are a few million.
+LONGEST = 1 << 27
 R = TypeVar("R", bound=BaseModel)
 
 
@@ -218,13 +220,17 @@ def read_record(path: Path, kind: type[R]) -> R:
         DataError: It is not readable, or of a kind that this harness does not know.
     """
     try:
-        content = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            written = file.read(LONGEST + 1)
+        if len(written) > LONGEST:
+            raise DataError(path, f"longer than {LONGEST:,} bytes, so no {kind.__name__}")
+        content = json.loads(written)
+        filed = content.pop(DIGEST, None) if isinstance(content, dict) else None
+        found = _digests(content) if filed else {}
     except OSError as error:
         raise DataError(path, f"cannot be read ({error})") from None
     except (ValueError, RecursionError) as error:
         raise DamagedError(path, f"not a {kind.__name__}: no JSON ({error})") from None
-    filed = content.pop(DIGEST, None) if isinstance(content, dict) else None
-    found = _digests(content) if filed else {}
     if filed and (not isinstance(filed, dict) or filed.get("said") != found["said"]):
         raise DamagedError(path, f"not the {kind.__name__} that was filed: its digest differs")
     try:

@@ -172,9 +172,9 @@ def open_tasks(
     if len(wrong) == 1:
         raise wrong[0]
     if wrong:
-        raise InputError("; ".join(map(str, wrong)))
+        raise InputError(*map(str, wrong))
     if absent and not opened:
-        raise AbsentError("; ".join(absent))
+        raise AbsentError(*absent)
     return opened, absent
 
 

@@ -69,9 +69,8 @@ def explain(
         *outer, name = path
         known = field_names(_kind_at(kind, outer))
         place = _place(outer, called)
-        told = called and place in called.values()
+        of = "setting" if place in (called or {}).values() else "field"
         within = f" of {place}" if place else ""
-        of = "setting" if told else "field"
         return str(UnknownNameError(f"{of}{within}", str(name), known))
     place = _place(path, called)
     if type_ in MISSING:

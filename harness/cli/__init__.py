@@ -52,7 +52,7 @@ def run_command(arguments: list[str]) -> int:
         failure = failure_of(error, shows_traceback=wanted.traceback)
         code = failure.code
         if failure.line:
-            tell(failure.line)
+            tell_lines(failure.line)
         if wanted.traceback and failure.line:
             from harness.plugin.faults import whole
 

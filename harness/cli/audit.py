@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import options
+from harness.cli import options, specs
 
 app = typer.Typer(help="Check what should not change a score.", no_args_is_help=True)
 
@@ -42,9 +42,9 @@ def batch(
     )
     if any(size < 1 for size in sizes):
         raise InputError(f"--batch-sizes {batch_sizes}: every size is at least 1")
-    spec = options.build_spec(
+    spec = specs.build_spec(
         config=config,
-        unused=(*options.OF_PRUNING, "batch_size", "results"),
+        unused=(*specs.OF_PRUNING, "batch_size", "results"),
         command="audit batch",
         model=model,
         pruner="dense",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli import options
+from harness.cli import options, specs
 from harness.cli.streams import say, tell
 from harness.errors import InputError
 
@@ -105,7 +105,7 @@ def audit_of(name: str) -> Callable[..., int]:
         from harness.backend_audit import audit_backend
         from harness.cli.loading import load_plugins
 
-        spec = options.build_spec(
+        spec = specs.build_spec(
             config=config,
             unused=UNUSED,
             command=f"audit {name}",

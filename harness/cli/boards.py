@@ -26,7 +26,7 @@ class _Shown:
 
     @property
     def width(self) -> int:
-        return max([min(len(self.head), HEAD_WIDTH), *map(width_of, self.cells)])
+        return max([min(width_of(self.head), HEAD_WIDTH), *map(width_of, self.cells)])
 
 
 def print_board(board: Board) -> None:
@@ -59,18 +59,23 @@ def _print_side_by_side(
 ) -> None:
     """Tables that begin with the rows' names and hold as many columns as fit."""
     sparsities = [row.sparsity_text for row in rows]
-    name_width = min(max(map(len, ["pruner", *names])), NAME_WIDTH, screen.width // 3)
-    taken = name_width + max(map(len, ["sparsity", *sparsities])) + 2 * BORDER + 1
-    for part in fitting([column.width for column in columns], screen.width - taken):
-        heads = [Head("pruner"), Head("sparsity", is_whole=True)]
-        heads += [Head(column.head, is_right=True, is_whole=True) for column in columns[part]]
+    longest = min(max(map(width_of, ["pruner", *names])), NAME_WIDTH)
+    sparsity = max(map(width_of, ["sparsity", *sparsities]))
+    room = screen.width - sparsity - 2 * BORDER - 1
+    needed = min(longest, screen.width // 3)
+    for part in fitting([column.width for column in columns], room - needed):
+        shown = columns[part]
+        left = room - sum(column.width + BORDER for column in shown)
+        heads = [Head("pruner", width=max(1, min(longest, left)))]
+        heads.append(Head("sparsity", width=sparsity))
+        heads += [Head(column.head, is_right=True, width=column.width) for column in shown]
         table: list[Sequence[Cell] | None] = []
         section: float | None = None
         for place, row in enumerate(rows):
             if not row.is_control and row.sparsity != section:
                 table.append(None)
                 section = row.sparsity
-            cells = [column.cells[place] for column in columns[part]]
+            cells = [column.cells[place] for column in shown]
             table.append([names[place], sparsities[place], *cells])
         screen.table(heads, table)
 

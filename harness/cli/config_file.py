@@ -20,16 +20,17 @@ class _PlainLoader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             raise yaml.MarkedYAMLError(
-                problem="aliases (*) are not read; write it out", problem_mark=event.start_mark
+                problem="aliases (*) are not read; write it out", problem_mark=mark
             )
         self.depth += 1
         if self.depth > DEEPEST:
             raise yaml.MarkedYAMLError(
                 problem=f"more than {DEEPEST} mappings and lists lie in one another",
-                problem_mark=event.start_mark,
+                problem_mark=mark,
             )
         node = super().compose_node(parent, index)
         self.depth -= 1

@@ -120,11 +120,11 @@ def _tasks_and_editions(names: list[str], data: str | None) -> list[tuple[Any, E
     from harness import notation
     from harness.cli.loading import load_plugins
     from harness.data.folders import locate
-    from harness.spec import DataSpec
+    from harness.spec import DataSpec, checked
     from harness.tasks import find_task
 
     plugins = load_plugins()
-    spec = DataSpec(**notation.parse_data(data) if data is not None else {})
+    spec = checked(DataSpec, notation.parse_data(data) if data is not None else {})
     tasks = [find_task(name, plugins)[1] for name in names]
     cache = options.cache_folder()
     return [(task, locate(task.name, spec, "full", cache, plugins)) for task in tasks]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.cli import options
+from harness.cli import options, specs
 
 
 def evaluate(
@@ -30,9 +30,9 @@ def evaluate(
     from harness.errors import InputError
     from harness.pipeline import run
 
-    spec = options.build_spec(
+    spec = specs.build_spec(
         config=config,
-        unused=options.OF_PRUNING,
+        unused=specs.OF_PRUNING,
         command="eval",
         model=model,
         pruner="dense",

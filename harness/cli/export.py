@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli import backends, options
+from harness.cli import backends, options, specs
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def export(
         return backends.write_checkpoint("lavis", Path(folder), save, base)
     if base is not None:
         raise InputError(f"--base {base}: goes with --to lavis, not with --to {to}")
-    place = options.resolve_device(device or "auto")
+    place = specs.resolve_device(device or "auto")
     speeds = write(folder, save, to, load_plugins(), device=place, dense=dense)
     if as_json:
         shown = [{**dataclasses.asdict(speed), "measured": speed.measured} for speed in speeds]

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import typer
 from harness.errors import HarnessError
 from harness.told import LONGEST, one_line_of
 
+PREFIX = "error: "
 FAILED, WRONG, DEFECT, INTERRUPTED, UNREAD = 1, 2, 70, 130, 141
 SHOWS = "--traceback shows where"
 REPORT = "this is a defect of harness: please report it with what --traceback shows"
@@ -39,29 +41,32 @@ class Failure:
 
 
 def failure_of(error: BaseException, *, shows_traceback: bool = False) -> Failure:
-    """What is said of an exception that no command caught, in `LONGEST` characters at most.
+    """What is said of an exception that no command caught, in `LONGEST` characters a line at most.
+
+    It is one line; several faults that are told at once have one each.
 
     Args:
         shows_traceback: Whether its traceback stands below, so that nothing points to it.
     """
-    message, hint, code = _read(error)
+    messages, hint, code = _read(error)
     end = f"; {hint}" if hint and not shows_traceback else ""
-    prefix = "error: " if message else ""
-    room = LONGEST - len(prefix) - len(end)
-    return Failure(f"{prefix}{one_line_of(message, room)}{end}" if message else "", code)
+    room = LONGEST - len(PREFIX) - len(end)
+    told = [f"{PREFIX}{one_line_of(message, room)}" for message in messages]
+    return Failure("\n".join(told) + end if told else "", code)
 
 
-def _read(error: BaseException) -> tuple[str, str, int]:
-    """(message, hint at what helps on, exit code)."""
+def _read(error: BaseException) -> tuple[Sequence[str], str, int]:
+    """(messages, hint at what helps on, exit code)."""
     if isinstance(error, HarnessError):
-        return str(error), SHOWS if error.__cause__ else "", error.exit_code
+        return error.faults, SHOWS if error.__cause__ else "", error.exit_code
     if isinstance(error, UsageError):
-        return _usage(error), "", WRONG
+        return list(filter(None, [_usage(error)])), "", WRONG
     if isinstance(error, typer.Abort | KeyboardInterrupt):
-        return "", "", INTERRUPTED
-    if isinstance(error, BrokenPipeError):
-        return "", "", UNREAD
-    return _read_unforeseen(error)
+        return (), "", INTERRUPTED
+    if BrokenPipeError in map(type, (error, error.__context__)):
+        return (), "", UNREAD
+    message, hint, code = _read_unforeseen(error)
+    return (message,), hint, code
 
 
 def _read_unforeseen(error: BaseException) -> tuple[str, str, int]:
@@ -95,7 +100,7 @@ def _usage(error: Any) -> str:
     elif near := getattr(error, "possibilities", None):
         told = f"{error.message}; did you mean {' or '.join(sorted(near))}?"
     command = error.ctx.command_path if error.ctx is not None else "harness"
-    return f"{told[:1].lower()}{told[1:]}; `{command} --help` lists what is right"
+    return f"{told}; `{command} --help` lists what is right"
 
 
 def _option(error: Any) -> str:

@@ -19,6 +19,8 @@ WEIGHTS = (
     "draws weights for it. Weights come as a folder, or from the hub: `hf download OWNER/NAME` "
     "once, then --model OWNER/NAME."
 )
+#: Of anything that is counted here.
+MOST = 2**31 - 1
 app = typer.Typer(help="List models; show what one weighs and needs.", invoke_without_command=True)
 
 
@@ -38,9 +40,15 @@ def show(
         str,
         typer.Argument(help="Bundled model, folder, or hub id.", autocompletion=completion.models),
     ],
-    samples: Annotated[int, typer.Option("--samples", help="Calibration samples.", min=1)] = 128,
-    tokens: Annotated[int, typer.Option("--tokens", help="Tokens of a text.", min=1)] = 128,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="To evaluate.", min=1)] = 32,
+    samples: Annotated[
+        int, typer.Option("--samples", help="Calibration samples.", min=1, max=MOST)
+    ] = 128,
+    tokens: Annotated[
+        int, typer.Option("--tokens", help="Tokens of a text.", min=1, max=MOST)
+    ] = 128,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", help="To evaluate.", min=1, max=MOST)
+    ] = 32,
     as_json: options.JsonOption = False,
 ) -> int:
     """Say what a model is and what each stage is expected to hold, from its config.json alone."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import completion, options
+from harness.cli import completion, options, specs
 
 
 def prune(
@@ -48,7 +48,7 @@ def prune(
     from harness.cli.progress import live_progress
     from harness.pipeline import prune_to_folder
 
-    spec = options.build_spec(
+    spec = specs.build_spec(
         config=None,
         model=model,
         pruner=pruner,

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from harness.cli import streams
 from harness.cli.boards import board_json, files_of, print_board
 from harness.cli.border import shows_traceback
+from harness.cli.options import RESULTS
 from harness.cli.screen import Head, stderr, stdout
+from harness.told import one_line_of
 
 if TYPE_CHECKING:
     from harness.audit import BatchAudit
     from harness.leaderboard import Board
     from harness.pipeline import Outcome
     from harness.record import PruneRecord
-
-RESULTS = Path("results")
 
 
 def print_outcome(outcome: Outcome, results: Path, *, as_json: bool) -> None:
@@ -59,13 +59,13 @@ def _print_beside(outcome: Outcome) -> None:
     """What failed and what was left out, on stderr."""
     screen = stderr()
     for failure, traceback in zip(outcome.failures, outcome.tracebacks, strict=True):
-        screen.line(f"failed: {failure}")
+        screen.line(one_line_of(f"failed: {failure}"))
         if shows_traceback():
             screen.lines(traceback)
     if outcome.failures and not shows_traceback():
         screen.line("--traceback shows where, and so do the records of what failed")
     for reason in outcome.absent:
-        screen.line(f"absent: {reason}")
+        screen.line(one_line_of(f"absent: {reason}"))
     print_damaged(outcome.notes)
 
 

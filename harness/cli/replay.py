@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli import options
+from harness.cli import options, specs
 from harness.cli.streams import say, tell
 from harness.errors import InputError, RunError
 from harness.wording import shown
@@ -57,7 +57,7 @@ def replay_spec(path: Path, given: Mapping[str, Any]) -> RunSpec:
     except InputError as error:
         raise InputError(f"--from {path}: circumstances.spec: {error}") from None
     content = recorded.model_dump(exclude_unset=True)
-    said = options.build_spec(config=None, **{"pruner": "dense", **options_given})
+    said = specs.build_spec(config=None, **{"pruner": "dense", **options_given})
     model = {**content["model"], "device": said.model.device}
     for name, place in (("model", "name"), ("dense", "dense"), ("backend", "backend")):
         if name in options_given:
@@ -69,8 +69,8 @@ def replay_spec(path: Path, given: Mapping[str, Any]) -> RunSpec:
         content["data"] = said.data
     for name in {"calibration", "train"} & options_given.keys():
         counts = {key: content.get(name, {}).get(key) for key in ("samples", "subset")}
-        content[name] = options.given(**counts) | said.model_dump(exclude_unset=True)[name]
-    spec = parse_spec(content, options.CALLED)
+        content[name] = specs.given(**counts) | said.model_dump(exclude_unset=True)[name]
+    spec = parse_spec(content, specs.CALLED)
     _refuse_places(path, spec, options_given.keys())
     return spec
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from harness.cli import options
+from harness.cli import options, specs
 
 
 def run(
@@ -56,7 +56,7 @@ def run(
     from harness.cli.replay import replay_spec, report_replay
     from harness.pipeline import run as run_pipeline
 
-    given = {
+    given: dict[str, Any] = {
         "config": config,
         "model": model,
         "pruner": pruner,
@@ -80,7 +80,7 @@ def run(
         "pattern": pattern,
         "results": results,
     }
-    spec = options.build_spec(**given) if record is None else replay_spec(record, given)
+    spec = specs.build_spec(**given) if record is None else replay_spec(record, given)
     with live_progress() as display:
         outcome = run_pipeline(spec, load_plugins(display), dry=dry_run)
     render.print_outcome(outcome, spec.results, as_json=as_json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +30,8 @@ class Head:
     is_right: bool = False
     is_whole: bool = False
     """Whether its cells stay on one line: names that people type, numbers."""
+    width: int | None = None
+    """Characters; None = what its cells take and the others leave."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Screen:
                 justify="right" if column.is_right else "left",
                 no_wrap=column.is_whole and longest <= WHOLE_SHARE * self.width,
                 overflow="fold",
+                width=column.width,
             )
         for row in found:
             if row is None:
@@ -148,5 +152,6 @@ def fitting(widths: Sequence[int], room: int) -> list[slice]:
 
 
 def width_of(cell: Cell) -> int:
-    """Characters of a cell's longest line."""
-    return len(cell) if isinstance(cell, str) else max(len(cell.first), len(cell.second))
+    """How wide a cell's longest line is on a screen."""
+    lines = [cell] if isinstance(cell, str) else [cell.first, cell.second]
+    return max(cell_len(visible(line)) for line in lines)

@@ -56,12 +56,19 @@ def items_of(store: Store, record: EvalRecord) -> Items:
     """Per-item scores of an evaluation from its log.
 
     Raises:
-        DataError: The log cannot be read, or is not the one that was filed.
+        DataError: The log cannot be read, is not the one that was filed, or holds no scores.
     """
-    rows = ((row["score"], row["cluster"], row["weight"]) for row in store.read_samples(record))
-    scores, clusters, weights = zip(*rows, strict=True)
-    got = record.got
-    return make_items(scores, clusters, weights=weights, transform=got.transform, scale=got.scale)
+    rows, got = list(store.read_samples(record)), record.got  # read whole: its digest is its last
+    try:
+        scores, clusters, weights = (
+            [row[name] for row in rows] for name in ("score", "cluster", "weight")
+        )
+        return make_items(
+            scores, clusters, weights=weights, transform=got.transform, scale=got.scale
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        log = f"the per-sample log of {record.row} on {record.task}"
+        raise DataError(store.root, f"{log} holds no scores ({error!r})") from None
 
 
 def _read(store: Store, record: EvalRecord | None) -> Items | str:

@@ -33,7 +33,7 @@ def listed(names: Iterable[Any]) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 class Row:

@@ -4,6 +4,7 @@ Nothing here reaches for the network: a hub id works when its files are in the l
 a folder is never run.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,7 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
         return draw_model(model_class, load_config(folder), spec)
     adapter = find_adapter(folder)
     refuse_files(folder, spec.ignore_tensors)
+    _refuse_unreadable_generation(folder)
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -83,6 +85,14 @@ def load_weights(model_class: Any, folder: str, spec: ModelSpec) -> Any:
     if adapter is not None:
         model = merge_adapter(model, adapter)
     return model.to(spec.device).eval()
+
+
+def _refuse_unreadable_generation(folder: str) -> None:
+    """Refuse a broken `GENERATION`, which transformers would do without."""
+    for name, text in companions(folder, [GENERATION]).items():
+        with refusing(folder, name):
+            if not isinstance(json.loads(text), dict):
+                raise CheckpointError(f"{folder}: {name} is no JSON object")
 
 
 def _take_generation_settings(folder: str, model: Any) -> None:
@@ -196,7 +206,11 @@ def load_tokenizer(
 
 def companions(folder: str, names: Sequence[str]) -> dict[str, str]:
     """Text of those of the files that the folder has, by name."""
-    return {name: path.read_text(encoding="utf-8") for name, path in shipped(folder, names).items()}
+    found: dict[str, str] = {}
+    for name, path in shipped(folder, names).items():
+        with refusing(folder, name):
+            found[name] = path.read_text(encoding="utf-8")
+    return found
 
 
 def target_text(sample: Sample) -> str:

@@ -20,6 +20,7 @@ from harness.plugin import (
     Scores,
     Task,
     hookimpl,
+    listed,
 )
 from harness_tasks import lavis, lmms_eval
 from harness_tasks.caption_files import captions_in, read_captions
@@ -50,7 +51,7 @@ class Captioning:
         items = read_captions(path, images, split="test")
         for item in items:
             if not any(map(tokenize, item.captions)):
-                said = ", ".join(map(repr, item.captions))
+                said = listed(map(repr, item.captions))
                 raise DataError(
                     path, f"none of its captions has a word: {said}", f"image {item.id}"
                 )

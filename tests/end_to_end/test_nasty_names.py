@@ -32,11 +32,13 @@ def named(**given):
 def make_task(name, text):
     manifest = hp.Manifest(task=name, title=text, page=text, licence=text, note=text)
     members = {{"metric": hp.Metric(name=text), "profiles": (), "manifest": manifest}}
-    return type("Part", (), {{"name": name, "load": never, "ask": never, "score": never, **members}})
+    members |= {{"load": never, "ask": never, "score": never, "name": name}}
+    return type("Part", (), members)
 
 @hp.hookimpl
 def harness_recipes():
-    return [hp.Recipe(name=name, paper=name, local=(name,), settings={{name: name}}) for name in NAMES]
+    given = {{"paper": "\\x1b[/x]", "local": ("a", "[/b]"), "settings": {{"<b>": "\\u202e"}}}}
+    return [hp.Recipe(name=name, **given) for name in NAMES]
 
 @hp.hookimpl
 def harness_local_pruners():
@@ -97,8 +99,8 @@ def test_names_of_plugins_are_text_in_every_list(
         assert json.loads(content)
     given = {part["name"] for part in json.loads(printed(capfd, "plugins", "--json")[0])["plugins"]}
     assert given >= set(GIVEN)
-    assert printed(capfd, "tasks", *GIVEN)[0]
-    assert printed(capfd, "data", "plan", *GIVEN)[0]
+    assert printed(capfd, "tasks", "--", *GIVEN)[0]
+    assert printed(capfd, "data", "plan", "--", *GIVEN)[0]
 
 
 def test_names_that_nothing_answers_to_are_text_in_errors(

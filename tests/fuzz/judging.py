@@ -102,10 +102,10 @@ def judge(error: Exception) -> tuple[str, str]:
         if code == DEFECT or any(line.startswith("Traceback") for line in lines):
             return "tracebacks", str(error)
         told = [line for line in lines if line.startswith(("error:", "failed:", "absent:"))]
-        is_long = len(told) != 1 or any(len(line) > LONGEST for line in lines)
+        is_long = not told or any(len(line) > LONGEST for line in lines)
         return "over-long" if is_long else "refused", str(error)
     failure = failure_of(error)
     if failure.code == DEFECT:
         return "tracebacks", failure.line
-    is_long = len(failure.line) > LONGEST or not failure.line.isprintable()
+    is_long = any(len(line) > LONGEST for line in failure.line.splitlines())
     return "over-long" if is_long else "refused", failure.line

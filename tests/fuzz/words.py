@@ -13,7 +13,7 @@ import yaml
 
 from harness import audit, backend_audit, notation, pipeline
 from harness.calibration import check_sources
-from harness.cli import options, run_command
+from harness.cli import run_command, specs
 from harness.data import fetch
 from harness.data.fetch import Fetched
 from harness.errors import InputError
@@ -176,7 +176,7 @@ def a_notation(draw: Random, plugins: Plugins) -> Attempt:
 
     def give() -> str:
         given: dict[str, Any] = {"pruner": "wanda", "tasks": "vqav2", option: text}
-        spec = options.build_spec(config=None, **given)
+        spec = specs.build_spec(config=None, **given)
         planned(spec, plugins)
         return what_is_not_kept(spec)
 
@@ -210,7 +210,7 @@ def config(draw: Random, root: Path, plugins: Plugins) -> Attempt:
 
     def give() -> str:
         path.write_bytes(written)
-        spec = options.build_spec(config=path, pruner="wanda")
+        spec = specs.build_spec(config=path, pruner="wanda")
         planned(spec, plugins)
         return what_is_not_used(yaml.safe_load(written), spec)
 

@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from transformers import (
     Qwen2VLImageProcessorPil,
 )
 
-from harness.errors import DataError, InputError
-from harness.plugin import image_size, read_image
+from harness.errors import DataError, InputError, RunError
+from harness.model import Model
+from harness.plugin import Sample, image_size, read_image, read_shown
+from harness.plugin.images import FORMATS
 from harness.spec import ImageSpec
 from harness_plugins.images import ShortSideCrop, sizes_at
 
@@ -177,3 +180,81 @@ def test_a_rotation_noted_in_exif_is_not_applied(tmp_path: Path) -> None:
 
     assert shown(path, image, exif=exif) == [[(255, 255, 255), (0, 0, 0)]]
     assert image_size(path) == (2, 1)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_images_of_the_listed_formats_are_read_whatever_they_are_called(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.jpg"
+    Image.new("RGB", (3, 2), (10, 200, 30)).save(path, kind)
+
+    assert read_image(path).size == image_size(path) == (3, 2)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "TGA", "PCX", "ICO", "SGI", "JPEG2000"])
+def test_no_decoder_of_another_format_runs(kind: str, tmp_path: Path) -> None:
+    """Least of all that of EPS, which starts Ghostscript."""
+    path = tmp_path / "x.jpg"
+    Image.new("RGB", (32, 32), (10, 200, 30)).save(path, kind)
+
+    for read in (read_image, image_size):
+        with pytest.raises(DataError, match=r"x.jpg: not a readable image \(none of JPEG, PNG, "):
+            read(path)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that promises that many pixels and holds none."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    header = chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0))
+    content = chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + content
+
+
+@pytest.mark.parametrize("size", [(10_000, 10_000), (30_000, 30_000), (2**31 - 1, 1)])
+def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int], tmp_path: Path) -> None:
+    """Pillow warns of the first and goes on, and refuses the others."""
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(*size))
+
+    for read in (read_image, image_size):
+        with pytest.raises(DataError, match=r"bomb.png: .* than 89,478,485"):
+            read(path)
+
+
+def test_an_image_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:700])
+
+    with pytest.raises(DataError, match=r"cut.jpg: not a readable image \('image file is trunc"):
+        read_image(path)
+
+
+def test_a_pair_that_cannot_stand_side_by_side_is_named(tmp_path: Path) -> None:
+    Image.new("L", (1, 9000)).save(tmp_path / "left.png")
+    Image.new("L", (9000, 1)).save(tmp_path / "right.png")
+    pair = Sample(id="7", image=tmp_path / "left.png", second_image=tmp_path / "right.png")
+
+    with pytest.raises(DataError, match=r"right.png: 9000 x 1 pixels, 81000000 wide as high as"):
+        read_shown(pair)
+
+
+@pytest.mark.parametrize("kind", ["clip", "llava", "blip_nlvr"])
+def test_an_image_of_extreme_shape_is_named_with_its_item(
+    kind: str, tiny_model: Callable[[str], Model], tmp_path: Path
+) -> None:
+    """Resized to a short side of 224 it would have 13 million columns."""
+    path = tmp_path / "thin.png"
+    Image.new("L", (60_000, 1)).save(path)
+    model = tiny_model(kind).loaded
+    second = path if kind == "blip_nlvr" else None
+    sample = Sample(id="item 7", image=path, second_image=second, prompt="a", target="yes")
+    model._processor = CLIPImageProcessorPil()
+
+    with pytest.raises(RunError, match=r"sample item 7: the model's processor refuses .*thin.png"):
+        model.collate([sample])

@@ -42,7 +42,7 @@ def test_a_manifest_can_be_followed(manifest: Manifest) -> None:
     assert manifest.page.startswith("https://")
     for file in manifest.files:
         assert not file.path.startswith("/")
-        assert file.url == "" or file.url.startswith(("https://", "http://"))
+        assert file.url == "" or file.url.startswith("https://")
         assert len(file.sha256) in (0, 64)
     names = [layout.name for layout in manifest.layouts]
     assert len(set(names)) == len(names)

@@ -33,6 +33,7 @@ class Served:
         self.files: dict[str, bytes] = {}
         self.ranges: list[str] = []
         self.break_off_at: int | None = None
+        self.leads_to: dict[str, str] = {}
         self.url = ""
 
 
@@ -42,6 +43,11 @@ def served() -> Iterator[Served]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if target := state.leads_to.get(self.path):
+                self.send_response(302)
+                self.send_header("Location", target)
+                self.end_headers()
+                return
             content = state.files[self.path.lstrip("/")]
             asked = self.headers.get("Range", "")
             state.ranges.append(asked)
@@ -192,3 +198,73 @@ def test_a_missing_member_is_named(served: Served, tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="x.zip: holds no labels.txt"):
         get(tmp_path, OfficialFile(path="labels.txt", url=f"{served.url}/x.zip"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/a.txt",
+        "http://127.0.0.1.example.org/a.txt",
+        "file:///etc/passwd",
+        "ftp://example.org/a.txt",
+        "data:text/plain,a",
+        "a.txt",
+    ],
+)
+def test_only_https_is_loaded(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "urlopen", lambda *_, **__: pytest.fail("opened"))
+
+    with pytest.raises(ConnectionError, match=r"is not https$"):
+        get(tmp_path, OfficialFile(path="a.txt", url=url))
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:9/b", "file:///etc/passwd", "ftp://x/b"])
+def test_a_redirection_to_anything_but_https_is_refused(
+    target: str, served: Served, tmp_path: Path
+) -> None:
+    served.leads_to["/a.txt"] = target
+
+    with pytest.raises(OSError, match=r"leads on to .*, not https|not allowed"):
+        get(tmp_path, OfficialFile(path="a.txt", url=f"{served.url}/a.txt"))
+
+    assert not (tmp_path / "t" / "a.txt").exists()
+
+
+@pytest.mark.parametrize("end", ["..", "", "a\0", "x" * 300])
+def test_no_url_names_a_place_outside(end: str, served: Served, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match="names a file that"):
+        get(tmp_path, OfficialFile(path="a.txt", url=f"{served.url}/{end}"))
+
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("x.zip", zipped()[:-9]), ("x.tar.gz", tarred()[:-40])]
+)
+def test_a_damaged_archive_is_named(
+    name: str, content: bytes, served: Served, tmp_path: Path
+) -> None:
+    damaged = bytearray(zipped())
+    damaged[40] ^= 0xFF
+    served.files[name] = bytes(damaged) if name == "x.zip" else content
+
+    with pytest.raises(DataError, match=rf"{name}: cannot be unpacked \(.*; delete it to load it"):
+        get(tmp_path, OfficialFile(path="images/", url=f"{served.url}/{name}"))
+
+
+def test_what_an_archive_holds_lands_in_its_folder(served: Served, tmp_path: Path) -> None:
+    """Names that lead outside and links are passed over."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in ("images/a.jpg", "../images/b.jpg", "/images/c.jpg", "images/../../d.jpg"):
+            info = tarfile.TarInfo(name)
+            archive.addfile(info)
+        link = tarfile.TarInfo("images/e.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    served.files["x.tar"] = buffer.getvalue()
+
+    get(tmp_path, OfficialFile(path="images/", url=f"{served.url}/x.tar"))
+
+    found = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.jpg")]
+    assert found == ["t/images/a.jpg"]

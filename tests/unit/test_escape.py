@@ -1,4 +1,4 @@
-"""Names are text on every way out: Markdown, spreadsheets and terminals show and do not obey them."""
+"""Names are text on every way out: what shows them does not obey them."""
 
 import csv
 import io

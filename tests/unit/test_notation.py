@@ -123,8 +123,8 @@ BASE = {"model": {"name": "m"}, "pruners": [{"recipe": "wanda"}]}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sparsities": [1.0]}, "sparsities.0: sparsity is a share from 0 to below 1, 1 seen"),
-        ({"sparsities": [-0.1]}, "sparsities.0: sparsity is a share from 0 to below 1, -0.1 seen"),
+        ({"sparsities": [1.0]}, "sparsities.0: a number below 1 is needed, not 1.0"),
+        ({"sparsities": [-0.1]}, "sparsities.0: at least 0 is needed, not -0.1"),
         ({"pruners": [{"settings": {}}]}, "a pruner is a recipe's name or at least local=NAME"),
         ({"modle": 1}, "unknown field 'modle'; did you mean model"),
         (

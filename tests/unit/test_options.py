@@ -63,7 +63,8 @@ RUN = ["run", "--dry-run", "--tasks", "vqav2@4", "--pruner"]
         ),
         (
             ["wanda", "--sparsity", "50"],
-            "--sparsity: sparsity is a share from 0 to below 1, 50 seen; 0.5 for 50 %",
+            "--sparsity: a number below 1 is needed, not 50.0; sparsity is a share between 0 and "
+            "1, 0.5 for 50 %",
         ),
     ],
 )
