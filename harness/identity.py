@@ -42,7 +42,7 @@ BOOKKEEPING = (
     "harness.semi_structured",
     *("harness.errors", "harness.cost", "harness.versions", "harness.heap", "harness.data"),
     *("harness.entry", "harness.wording", "harness.warned", "harness.dependencies"),
-    *("harness.told", "harness.escape"),
+    *("harness.told", "harness.escape", "harness.interrupted"),
     *("harness.plugin.faults", "harness.plugin.giving", "harness.plugin.installed"),
     *("harness.plugin.manager", "harness.plugin.registry", "harness.plugin.hookspecs"),
     *("harness.plugin.events", "harness.plugin.manifest", "harness.plugin.prerequisites"),

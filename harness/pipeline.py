@@ -23,6 +23,7 @@ from harness.errors import HarnessError, InputError, RunError, StorageError
 from harness.eval_cell import EvalCell, make_eval_cell, run_eval_cell
 from harness.folder_manifest import Format, read_manifest
 from harness.grid import Variant, make_variants
+from harness.interrupted import end_if_asked
 from harness.leaderboard import Board, write_boards
 from harness.patch import open_patch
 from harness.plugin import CellInfo, RunInfo
@@ -253,6 +254,7 @@ def _filed_if_failed(
     except StorageError:
         raise
     except (Exception, SystemExit) as error:  # a plugin may call sys.exit
+        end_if_asked()
         reason, traceback = one_line(error), whole(error)
         outcome.failures.append(f"{label}: {reason}")
         outcome.tracebacks.append(traceback)
@@ -284,4 +286,5 @@ def _failed_in_one_line(variant: Variant) -> Iterator[None]:
     except HarnessError:
         raise
     except (Exception, SystemExit) as error:
+        end_if_asked()
         raise RunError(f"{variant.label}: {one_line(error)}") from error
