@@ -118,7 +118,7 @@ def full(world: World, table: Table, share: Share, draw: Random) -> None:
 def unwritable(world: World, table: Table, share: Share, draw: Random) -> None:
     """Something stands where a folder has to be: it refuses writers as a read-only folder does."""
     places = ("", "records", "leaderboards", "cache/masks", "cache/samples", "cache/scores")
-    for place in places[: len(times(len(places), share))]:
+    for place in [place for place in places for _ in times(1, share)]:
         results = new_folder(world)
         blocked = results / place
         blocked.parent.mkdir(parents=True, exist_ok=True)
