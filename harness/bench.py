@@ -16,6 +16,7 @@ from harness.dense import DenseWeights
 from harness.errors import InputError
 from harness.folder_manifest import Manifest
 from harness.grid import Variant
+from harness.interrupted import end_if_asked
 from harness.model import Model, load_model
 from harness.plugin import CellInfo, StageInfo
 from harness.plugin.events import Stage
@@ -63,11 +64,14 @@ class Announcer:
         """Announce a stage; its end is announced only if it ends well."""
 
         def progress(done: int, total: int, what: str) -> None:
+            end_if_asked()
             self.hook.harness_progress(stage=stage, done=done, total=total, label=what)
 
+        end_if_asked()
         running = RunningStage(progress)
         self.hook.harness_stage_started(info=StageInfo(stage=stage, label=label))
         yield running
+        end_if_asked()
         info = StageInfo(stage=stage, label=label, detail=running.detail)
         self.hook.harness_stage_finished(info=info)
 

@@ -37,11 +37,12 @@ ROOMS = ("harness.prune_cell", "harness.eval_cell", "harness.dense", "harness.pl
 BOOKKEEPING = (
     *("harness.bench", "harness.spec", "harness.record", "harness.asked"),
     *("harness.identity", "harness.sources", "harness.imports"),
-    *("harness.atomic", "harness.store", "harness.digests"),
+    *("harness.atomic", "harness.unfinished", "harness.store", "harness.digests"),
     *("harness.checkpoint", "harness.folder_manifest"),
     "harness.semi_structured",
     *("harness.errors", "harness.cost", "harness.versions", "harness.heap", "harness.data"),
     *("harness.entry", "harness.wording", "harness.warned", "harness.dependencies"),
+    *("harness.told", "harness.escape", "harness.interrupted"),
     *("harness.plugin.faults", "harness.plugin.giving", "harness.plugin.installed"),
     *("harness.plugin.manager", "harness.plugin.registry", "harness.plugin.hookspecs"),
     *("harness.plugin.events", "harness.plugin.manifest", "harness.plugin.prerequisites"),

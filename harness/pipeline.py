@@ -23,6 +23,7 @@ from harness.errors import HarnessError, InputError, RunError, StorageError
 from harness.eval_cell import EvalCell, make_eval_cell, run_eval_cell
 from harness.folder_manifest import Format, read_manifest
 from harness.grid import Variant, make_variants
+from harness.interrupted import end_if_asked
 from harness.leaderboard import Board, write_boards
 from harness.patch import open_patch
 from harness.plugin import CellInfo, RunInfo
@@ -47,6 +48,8 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
     """One for each failure."""
+    refusals: list[InputError] = field(default_factory=list)
+    """Those of the failures that the caller can mend."""
     absent: list[str] = field(default_factory=list)
     """Tasks that were left out, since what they need is not installed."""
     boards: list[Board] = field(default_factory=list)
@@ -66,7 +69,7 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
         dry: Only say which cells would run.
 
     Raises:
-        InputError: What was asked cannot be done as asked.
+        InputError: What was asked cannot be done as asked, or no cell could be for such a reason.
         StorageError: What was computed cannot be written.
     """
     outcome = Outcome()
@@ -95,6 +98,8 @@ def run(spec: RunSpec, plugins: Plugins, *, dry: bool = False) -> Outcome:
             with announcer.stage("rank", bench.model_name):
                 outcome.boards = write_boards(bench.store, _dense_digest(bench, variants))
         outcome.notes = list(bench.store.notes.values())
+    if outcome.refusals and not outcome.filed + outcome.skipped:
+        raise outcome.refusals[0]
     return outcome
 
 
@@ -249,9 +254,11 @@ def _filed_if_failed(
     except StorageError:
         raise
     except (Exception, SystemExit) as error:  # a plugin may call sys.exit
+        end_if_asked()
         reason, traceback = one_line(error), whole(error)
         outcome.failures.append(f"{label}: {reason}")
         outcome.tracebacks.append(traceback)
+        outcome.refusals += [error] if isinstance(error, InputError) else []
         happened = bench.circumstances(bench.cost(), variant)
         bench.store.file_failure(
             FailureRecord(
@@ -279,4 +286,5 @@ def _failed_in_one_line(variant: Variant) -> Iterator[None]:
     except HarnessError:
         raise
     except (Exception, SystemExit) as error:
+        end_if_asked()
         raise RunError(f"{variant.label}: {one_line(error)}") from error

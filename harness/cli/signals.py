@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from harness.interrupted import ask_to_end, forget_asking
+
 ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
@@ -47,12 +49,15 @@ def ending_alike() -> Iterator[Ended]:
         for other in heeded:
             signal.signal(other, signal.SIG_DFL)
         ended.by = signal.Signals(number)
+        ask_to_end()
         raise KeyboardInterrupt
 
+    forget_asking()
     for number in heeded:
         signal.signal(number, end)
     try:
         yield ended
     finally:
+        forget_asking()
         for number in heeded:
             signal.signal(number, before[number])

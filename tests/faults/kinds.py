@@ -8,7 +8,8 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import count, product
 from pathlib import Path
 from random import Random
@@ -17,7 +18,21 @@ from harness import atomic
 from tests.faults.table import Table
 from tests.faults.world import STAGES, Prepare, Running, World
 
-Fault = Callable[[World, Table, float, Random], None]
+
+@dataclass(frozen=True)
+class Share:
+    """Which faults are tried by a process."""
+
+    part: float
+    """Of all, in (0, 1]."""
+    job: int
+    jobs: int
+    chance: Random
+    """The same in every job."""
+    turns: Iterator[int] = field(default_factory=count)
+
+
+Fault = Callable[[World, Table, Share, Random], None]
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Kills of each signal in each stage.
 KILLS = 8
@@ -28,19 +43,20 @@ TIMES = {"prune": 2, "evaluate": 4, "file": 6}
 NUMBER = count()
 
 
-def times(number: int, share: float, draw: Random) -> range:
-    """So many times, or a share of them, by chance."""
-    return range(sum(draw.random() < share for _ in range(number)))
+def times(number: int, share: Share) -> range:
+    """So many times, or a share of them, by chance; of those, the turns of this job."""
+    turns = sum(share.chance.random() < share.part for _ in range(number))
+    return range(sum(next(share.turns) % share.jobs == share.job for _ in range(turns)))
 
 
 def new_folder(world: World) -> Path:
-    return world.folder / f"results{next(NUMBER)}"
+    return world.folder / f"results{os.getpid()}-{next(NUMBER)}"
 
 
-def killed(world: World, table: Table, share: float, draw: Random) -> None:
+def killed(world: World, table: Table, share: Share, draw: Random) -> None:
     """Every signal in every stage."""
     for stage, number in product(STAGES, SIGNALS):
-        for _ in times(KILLS, share, draw):
+        for _ in times(KILLS, share):
             results = new_folder(world)
             running = _killed_in(world, results, stage, number, draw)
             code, met = running.wait(), running.stage
@@ -68,7 +84,7 @@ def _codes(number: signal.Signals) -> tuple[int, ...]:
     return (-number, 0) if number == signal.SIGKILL else (128 + number, 0)
 
 
-def full(world: World, table: Table, share: float, draw: Random) -> None:
+def full(world: World, table: Table, share: Share, draw: Random) -> None:
     """No room for files over a size, or from a moment on."""
 
     def small_files() -> None:
@@ -90,7 +106,7 @@ def full(world: World, table: Table, share: float, draw: Random) -> None:
 
         return prepare
 
-    for place in times(10, share, draw):
+    for place in times(10, share):
         for prepare in (small_files, no_room_from(place)):
             results = new_folder(world)
             draw.random()
@@ -99,10 +115,10 @@ def full(world: World, table: Table, share: float, draw: Random) -> None:
             _finish(world, table, results, stage, "no room", _told(running, code, 0, 1))
 
 
-def unwritable(world: World, table: Table, share: float, draw: Random) -> None:
+def unwritable(world: World, table: Table, share: Share, draw: Random) -> None:
     """Something stands where a folder has to be: it refuses writers as a read-only folder does."""
     places = ("", "records", "leaderboards", "cache/masks", "cache/samples", "cache/scores")
-    for place in places[: len(times(len(places), share, draw))]:
+    for place in [place for place in places for _ in times(1, share)]:
         results = new_folder(world)
         blocked = results / place
         blocked.parent.mkdir(parents=True, exist_ok=True)
@@ -113,10 +129,10 @@ def unwritable(world: World, table: Table, share: float, draw: Random) -> None:
         _finish(world, table, results, stage, "unwritable", _told(running, code, 1, 2))
 
 
-def deleted(world: World, table: Table, share: float, draw: Random) -> None:
+def deleted(world: World, table: Table, share: Share, draw: Random) -> None:
     """The results folder is deleted under a run."""
     for stage in STAGES:
-        for _ in times(2, share, draw):
+        for _ in times(2, share):
             results = new_folder(world)
             running = world.start(results)
             if running.reach(stage, 1):
@@ -139,11 +155,11 @@ KINDS = {
 }
 
 
-def damaged(world: World, table: Table, share: float, draw: Random) -> None:
+def damaged(world: World, table: Table, share: Share, draw: Random) -> None:
     """Flipped bytes, cut and empty files of every kind that a results folder holds."""
     damages = {"flipped": _flip, "cut": _cut, "emptied": _empty}
     for (kind, (pattern, gone)), (name, damage) in product(KINDS.items(), damages.items()):
-        for _ in times(4 if name == "flipped" else 1, share, draw):
+        for _ in times(4 if name == "flipped" else 1, share):
             results = new_folder(world)
             if kind == "batches":
                 while not list(results.glob(pattern)):
@@ -173,10 +189,10 @@ def _empty(path: Path, draw: Random) -> None:
     path.write_bytes(b"")
 
 
-def together(world: World, table: Table, share: float, draw: Random) -> None:
+def together(world: World, table: Table, share: Share, draw: Random) -> None:
     """Two and four processes in one folder, a part of them killed."""
     for number in (2, 4):
-        for turn in times(4, share, draw):
+        for turn in times(4, share):
             results = new_folder(world)
             started = [world.start(results) for _ in range(number)]
             if turn % 2:

@@ -27,6 +27,12 @@ class Table:
             counter[kind] += bool(cases)
             self.wrong += [f"{fault} in {stage}: {kind}: {case}" for case in cases]
 
+    def take(self, other: Table) -> None:
+        """Count what another process tried."""
+        for place, counter in other.counts.items():
+            self.counts.setdefault(place, Counter()).update(counter)
+        self.wrong += other.wrong
+
     @property
     def tried(self) -> int:
         return sum(counter["tried"] for counter in self.counts.values())
