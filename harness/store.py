@@ -29,7 +29,7 @@ from harness.atomic import create, write_atomically
 from harness.cost import WRITTEN
 from harness.errors import DamagedError, DataError, RunError
 from harness.record import EvalRecord, FailureRecord, PruneRecord
-from harness.unfinished import clear_unfinished
+from harness.unfinished import ENDING, clear_unfinished
 from harness.wording import explain
 
 KEY_LENGTH = 12
@@ -65,6 +65,7 @@ class Store:
 
     def clear(self) -> None:
         """Remove what killed processes had begun to write."""
+        clear_unfinished(self.root, f".*{ENDING}")
         for folder in WRITTEN:
             clear_unfinished(self.root / folder)
 

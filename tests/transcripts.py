@@ -34,6 +34,7 @@ class Outcome:
     tracebacks: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     boards: Sequence[object] = ()
+    notes: list[str] = field(default_factory=list)
 
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +71,12 @@ def show_end(root: Path) -> None:
 
     done = Outcome(filed=12, boards=write_boards(Store(root)))
     print_outcome(cast("Any", done), root, as_json=False)
-    failed = Outcome(failures=["wanda on vqav2: [/x] \x1b[31m"], tracebacks=["…"], absent=["okvqa"])
+    failed = Outcome(
+        failures=["wanda on vqav2: [/x] \x1b[31m"],
+        tracebacks=["…"],
+        absent=["okvqa"],
+        notes=["a\u202e"],
+    )
     print_outcome(cast("Any", failed), root, as_json=False)
 
 
@@ -122,14 +128,15 @@ def record(folder: Path, environment: dict[str, str], width: int | None) -> tupl
     if width is None:
         done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, check=True)
         return done.stdout.decode(), done.stderr.decode()
-    return _in_terminal(command, settings, width), None
+    return in_terminal(command, settings, width, ROOT), None
 
 
-def _in_terminal(command: Sequence[str], settings: dict[str, str], width: int) -> str:
+def in_terminal(command: Sequence[str], settings: dict[str, str], width: int, cwd: Path) -> str:
+    """All that a command writes to a terminal of that width."""
     here, there = pty.openpty()
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     process = subprocess.Popen(
-        command, cwd=ROOT, env=settings, stdin=there, stdout=there, stderr=there
+        command, cwd=cwd, env=settings, stdin=there, stdout=there, stderr=there
     )
     os.close(there)
     chunks = []

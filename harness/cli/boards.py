@@ -26,7 +26,7 @@ class _Shown:
 
     @property
     def width(self) -> int:
-        return max([min(len(self.head), HEAD_WIDTH), *map(width_of, self.cells)])
+        return max([min(width_of(self.head), HEAD_WIDTH), *map(width_of, self.cells)])
 
 
 def print_board(board: Board) -> None:
@@ -59,8 +59,8 @@ def _print_side_by_side(
 ) -> None:
     """Tables that begin with the rows' names and hold as many columns as fit."""
     sparsities = [row.sparsity_text for row in rows]
-    longest = min(max(map(len, ["pruner", *names])), NAME_WIDTH)
-    sparsity = max(map(len, ["sparsity", *sparsities]))
+    longest = min(max(map(width_of, ["pruner", *names])), NAME_WIDTH)
+    sparsity = max(map(width_of, ["sparsity", *sparsities]))
     room = screen.width - sparsity - 2 * BORDER - 1
     needed = min(longest, screen.width // 3)
     for part in fitting([column.width for column in columns], room - needed):

@@ -107,7 +107,7 @@ def print_part_options(found: Plugins, *, as_json: bool) -> None:
 
 def first_line(part: object) -> str:
     """What a part says of itself."""
-    return (part.__doc__ or "").partition("\n")[0].replace("``", "`")
+    return (part.__doc__ or "").partition("\n")[0].replace("``", "`").replace(r"\|", "|")
 
 
 def print_recipes(found: Plugins, *, as_json: bool) -> None:

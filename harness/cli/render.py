@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli import streams
 from harness.cli.boards import board_json, files_of, print_board
 from harness.cli.border import shows_traceback
+from harness.cli.options import RESULTS
 from harness.cli.screen import Head, stderr, stdout
 from harness.told import one_line_of
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from harness.leaderboard import Board
     from harness.pipeline import Outcome
     from harness.record import PruneRecord
-
-RESULTS = Path("results")
 
 
 def print_outcome(outcome: Outcome, results: Path, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -151,5 +152,6 @@ def fitting(widths: Sequence[int], room: int) -> list[slice]:
 
 
 def width_of(cell: Cell) -> int:
-    """Characters of a cell's longest line."""
-    return len(cell) if isinstance(cell, str) else max(len(cell.first), len(cell.second))
+    """How wide a cell's longest line is on a screen."""
+    lines = [cell] if isinstance(cell, str) else [cell.first, cell.second]
+    return max(cell_len(visible(line)) for line in lines)

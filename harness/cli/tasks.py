@@ -71,7 +71,7 @@ def _print_summary(told: Sequence[dict[str, Any]]) -> None:
     from harness.cli.screen import Head, stdout
 
     screen = stdout()
-    heads = [Head("task", is_whole=True), "of what", Head("metric", is_whole=True)]
+    heads = (Head("task", is_whole=True), "of what", Head("metric", is_whole=True))
     screen.table(heads, [(task["name"], task["title"], task["metric"]) for task in told])
     screen.line("`harness tasks TASK` tells its profiles and where its full data comes from")
 

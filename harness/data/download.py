@@ -12,8 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.error import HTTPError
@@ -35,7 +34,7 @@ class _OnlyToHttps(HTTPRedirectHandler):
     """Follows a redirection to https and no other."""
 
     def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         if urlsplit(newurl).scheme != "https":
             raise ConnectionError(f"{req.full_url} leads on to {brief(newurl)}, not https")

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import shutil
 import subprocess
 import sys
@@ -151,6 +152,22 @@ def test_modules_are_small_and_say_what_they_are() -> None:
             assert ast.get_docstring(ast.parse(source)), f"{path} has no docstring"
             limit = 320
             assert len(source.splitlines()) <= limit, f"{path} asks for a split"
+
+
+def test_one_module_hands_text_to_rich_and_one_writes_to_streams() -> None:
+    """So that no name is read as markup, and nothing is written that a terminal obeys."""
+    folder = Path(harness.__file__).parent / "cli"
+    sources = {path.name: path.read_text() for path in folder.glob("*.py")}
+
+    drawing = {
+        name for name, source in sources.items() if re.search("^ *from rich", source, re.MULTILINE)
+    }
+    writing = {name for name, source in sources.items() if re.search(r"\.write\(", source)}
+    echoing = {name for name, source in sources.items() if "typer.echo(" in source}
+
+    assert drawing == {"screen.py", "progress.py"}
+    assert writing == {"streams.py", "quiet.py"}
+    assert echoing == {"commands.py"}  # the version
 
 
 def test_nothing_is_called_utils() -> None:

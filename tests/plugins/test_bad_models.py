@@ -252,15 +252,38 @@ def test_tables_norms_filters_a_channel_and_what_a_family_says_are_left_out(load
 
 
 def test_a_convolution_across_channels_is_not_left_out() -> None:
-    with pytest.raises(
-        InputError, match=r"12 weights of its blocks, first 0\.1\.weight \(2, 2, 3\)"
-    ):
+    message = (
+        r"12 weights of its blocks, first 0\.1\.weight \(2, 2, 3\), are not linear layers that can "
+        r"be pruned; a family of their own .*adding_a_model_family\.md\)$"
+    )
+    with pytest.raises(InputError, match=message):
         Model(
             spec=ModelSpec(name="m"),
             family="none",
             loaded=Mixing(nn.Conv1d(2, 2, 3)),
             identity={},
         )
+
+
+def test_other_matrices_beside_experts_are_not_called_experts() -> None:
+    mixture = nn.ModuleDict({"experts": nn.ParameterList([torch.ones(2, 2, 2)])})
+    beside = nn.ModuleDict({"mixer": nn.Conv1d(2, 2, 3), "mlp": mixture})
+
+    with pytest.raises(InputError, match=r"20 weights .*first 0\.1\.mixer\.weight .*of their own"):
+        Model(spec=ModelSpec(name="j"), family="none", loaded=Mixing(beside), identity={})
+
+
+@pytest.mark.parametrize("kind", ["architectures", "blocks"])
+def test_what_no_family_knows_points_to_the_guide(kind: str, llama: Path, plugins: Plugins) -> None:
+    changes = {"architectures": ["Novel"]}
+    if kind == "blocks":
+        changes = {"architectures": ["MambaForCausalLM"], "model_type": "mamba", "state_size": 8}
+    path = llama / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    assert "docs/adding_a_model_family.md shows how to add" in refusal(
+        llama, plugins, init="random"
+    )
 
 
 def test_a_tower_without_a_linear_layer() -> None:

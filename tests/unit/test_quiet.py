@@ -88,3 +88,18 @@ def test_the_harness_itself_says_nothing_by_way_of_warnings() -> None:
     for base in ("harness", "plugins", "tasks"):
         for path in (root / base).rglob("*.py"):
             assert "warnings.warn(" not in path.read_text(), path
+
+
+def test_what_a_stranger_warns_of_is_text(capfd: pytest.CaptureFixture[str]) -> None:
+    import harness_snr
+
+    with quiet_libraries(shown=False):
+        logging.root.handlers.clear()
+        harness_snr.__name__ = "harness_snr"
+        logging.getLogger("harness_snr").warning("\x1b[31m \u202e [/x]")
+        exec("import warnings; warnings.warn('\x1b[31m [/x]', stacklevel=1)", vars(harness_snr))
+
+    told = capfd.readouterr().err
+    assert "\\x1b[31m \\u202e [/x]" in told
+    assert "UserWarning: \\x1b[31m [/x]" in told
+    assert "\x1b" not in told

@@ -16,9 +16,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from harness.plugin import Encode, InputError, Row, Sample, SamplePool
-from harness_tasks.annotation_files import parse_json
 from harness_tasks.calibration.captioned import cut
 from harness_tasks.calibration.source_files import source_files, source_path, unpacked
+from harness_tasks.json_text import parse_json
 
 SUFFIXES = (".json.gz", ".jsonl.gz", ".json", ".jsonl")
 MakeSample = Callable[[str, str, Random], Sample | None]

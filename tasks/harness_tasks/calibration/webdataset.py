@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.plugin import DataError, Row, brief, listed, why_outside
-from harness_tasks.annotation_files import SUFFIXES, parse_json
+from harness_tasks.annotation_files import SUFFIXES
 from harness_tasks.calibration.pair_files import PairFile
 from harness_tasks.calibration.source_files import kept_image
+from harness_tasks.json_text import parse_json
 
 Members = Mapping[str, tuple[int, int]]
 """Suffix -> where its bytes begin in the shard, and how many they are."""

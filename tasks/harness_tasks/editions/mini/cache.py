@@ -1,23 +1,26 @@
 """Folders of the miniature world are made on first use, in one piece."""
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from harness.plugin import CheckpointError, new_folder
 
 #: Raised whenever a scene, a text or a file of the evaluation splits changes.
 VERSION = "1"
 
 
 def made_once(cache: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """A folder of the cache, written in one piece if it is not there yet."""
+    """A folder of the cache, written in one piece if it is not there yet.
+
+    Raises:
+        CheckpointError: It cannot be written.
+    """
     root = cache / name
     if not root.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix="mini-", dir=cache))
-        write(made)
         try:
-            made.rename(root)
-        except OSError:  # another process was faster; its folder holds the same
-            shutil.rmtree(made)
+            with new_folder(root) as made:
+                write(made)
+        except CheckpointError as error:
+            if not root.is_dir():  # else another process was faster; its folder holds the same
+                raise CheckpointError(f"{error} (HARNESS_CACHE)") from None
     return root
