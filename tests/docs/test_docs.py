@@ -155,6 +155,22 @@ def test_relative_links_lead_somewhere() -> None:
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_every_row_of_security_names_tests_that_are_there() -> None:
+    written = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    rows = [
+        line
+        for line in (ROOT / "docs" / "security.md").read_text().splitlines()
+        if line.startswith("| ") and " test |" not in line
+    ]
+    before: list[str] = []
+    for row in rows:
+        tried = row.rstrip(" |").rpartition("| ")[2]
+        named = [name for name in re.findall(r"`(test_\w+)`", tried) if f"{name}(" in written]
+        assert len(named) == len(re.findall(r"`(test_\w+)`", tried)), row
+        assert named or re.search(r"`test_\w+\.py`", tried) or (before and "the same" in tried), row
+        before = named
+
+
 def test_every_hook_is_in_the_documents() -> None:
     text = (ROOT / "docs" / "hooks.md").read_text()
     for name in vars(hookspecs):

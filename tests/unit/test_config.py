@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.cli.building import OF_PRUNING, build_spec
 
 from harness.cli import run_command
+from harness.cli.specs import OF_PRUNING, build_spec
 from harness.errors import InputError
 from harness.spec import PrunerSpec, RunSpec
 

@@ -134,6 +134,6 @@ def test_the_options_of_all_parts_are_listed_with_defaults(
     printed = capsys.readouterr().out
     for kind in (plugins.local_pruners, plugins.calibration_sources):
         for part in kind:
-            assert f"│ {part.name} " in printed
+            assert f"\n  {part.name}\n" in printed
             for option, default in options_of(part.given).items():
                 assert f"{option}={'' if default is None else str(default)[:8]}" in printed

@@ -179,3 +179,17 @@ def test_the_shapes_of_a_shrunken_model(cuts: Any, model: Path, plugins: Plugins
     (model / "structure.json").write_text(json.dumps(cuts))
 
     assert "structure.json: not readable" in refusal(model, plugins)
+
+
+def test_links_of_a_model_folder_are_followed(
+    model: Path, plugins: Plugins, tmp_path: Path
+) -> None:
+    """The hub's cache is made of them."""
+    folder = tmp_path / "links"
+    folder.mkdir()
+    for path in model.iterdir():
+        (folder / path.name).symlink_to(path)
+
+    linked = load_model(ModelSpec(name=str(folder)), plugins)
+
+    assert linked.digest == load_model(ModelSpec(name=str(model)), plugins).digest
