@@ -122,6 +122,7 @@ def planning_only(root: Path, plugins: Plugins) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("HARNESS_CACHE", str(root / "cache"))
+        patch.setenv("PATH", str(Path(sys.executable).parent))  # no Java: METEOR starts it anew
         patch.setattr(manager, "load_plugins", lambda *_: plugins)
         patch.setattr(pipeline, "run", plan)
         patch.setattr(pipeline, "prune_to_folder", stop)
