@@ -7,12 +7,13 @@ again.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,17 +23,15 @@ TRIES = 10
 
 @contextmanager
 def unfinished_file(path: Path) -> Iterator[Path]:
-    """A new empty file beside `path`; gone at the end unless it was moved.
+    """Where to write a file, in a folder of its own beside `path`; gone at the end unless moved.
+
+    What is locked is that folder: whoever writes the file may put another in its place.
 
     Raises:
         OSError: It cannot be made.
     """
-    handle, name = _locked(path, _new_file)
-    try:
-        yield name
-    finally:
-        name.unlink(missing_ok=True)
-        os.close(handle)
+    with unfinished_folder(path) as folder:
+        yield folder / path.name
 
 
 @contextmanager
@@ -42,7 +41,7 @@ def unfinished_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: It cannot be made.
     """
-    handle, name = _locked(path, _new_folder)
+    handle, name = _new_folder(path)
     try:
         yield name
     finally:
@@ -57,29 +56,20 @@ def clear_unfinished(folder: Path, pattern: str = f"**/.*{ENDING}") -> None:
             _remove_if_left(path)
 
 
-def _locked(path: Path, make: Callable[[Path], tuple[int, Path]]) -> tuple[int, Path]:
-    """Make it and lock it; anew where another process took it for a left one in between."""
+def _new_folder(path: Path) -> tuple[int, Path]:
+    """Make and lock it; anew where another process took it for a left one in between."""
     for _ in range(TRIES):
-        with suppress(FileNotFoundError):  # the folder was removed meanwhile
+        with suppress(FileNotFoundError):  # the folder around it was removed meanwhile
             path.parent.mkdir(parents=True, exist_ok=True)
             clear_unfinished(path.parent, f".{glob.escape(path.name)}.*{ENDING}")
-            handle, name = make(path)
+            made = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=ENDING, dir=path.parent)
+            handle = os.open(made, os.O_RDONLY)
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            if name.exists():
-                return handle, name
+            if Path(made).exists():
+                return handle, Path(made)
             os.close(handle)
-    raise FileNotFoundError(f"{path.parent} is removed again and again")
-
-
-def _new_file(path: Path) -> tuple[int, Path]:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=ENDING, dir=path.parent)
-    return handle, Path(name)
-
-
-def _new_folder(path: Path) -> tuple[int, Path]:
-    name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=ENDING, dir=path.parent)
-    return os.open(name, os.O_RDONLY), Path(name)
+    raise FileNotFoundError(errno.ENOENT, "removed again and again", str(path.parent))
 
 
 def _remove_if_left(path: Path) -> None:

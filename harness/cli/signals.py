@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from harness.interrupted import ask_to_end, forget_asking
+from harness.interrupted import ask_to_end, end_if_asked, forget_asking
 
 ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
@@ -57,6 +57,9 @@ def ending_alike() -> Iterator[Ended]:
         signal.signal(number, end)
     try:
         yield ended
+    except Exception:
+        end_if_asked()  # else it is none of what was made of the interrupt
+        raise
     finally:
         forget_asking()
         for number in heeded:

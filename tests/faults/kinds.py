@@ -198,9 +198,12 @@ def together(world: World, table: Table, share: Share, draw: Random) -> None:
             if turn % 2:
                 time.sleep(draw.uniform(0, 1))
                 started[0].send(signal.SIGKILL)
-            codes = [running.wait() for running in started]
             fine = (0, -signal.SIGKILL) if turn % 2 else (0,)
-            wrong = [f"exit code {code}" for code in codes if code not in fine]
+            wrong = [
+                f"exit code {running.code}: {running.said}"
+                for running in started
+                if running.wait() not in fine
+            ]
             fault = f"{number} processes" + (", one killed" if turn % 2 else "")
             _finish(world, table, results, "all", fault, wrong)
 
