@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,13 +83,15 @@ def fetch(
     if to is not None and len(tasks) > 1:
         raise InputError(f"--to {to} takes one task, not {len(tasks)}")
     given = f"{tasks[0]}={to}" if to is not None else None
-    sound = True
+    verdicts = []
     for task, edition in _tasks_and_editions(tasks, given):
         folder = edition.path
         with live_report(task.name) as report:
             done = fetch_data(task, folder, source=source, from_hub=hub, part=part, report=report)
-        sound &= _print_fetched(done, as_json=as_json)
-    return 0 if sound else FAULTY
+        verdicts.append(done.verdict)
+        if not as_json:
+            _print_fetched(done)
+    return _code_of(verdicts, as_json=as_json)
 
 
 @app.command("verify")
@@ -107,13 +110,14 @@ def verify(
 
     if part and data is None:
         raise InputError("--part needs --data: a part does not lie where the full data goes")
-    sound = True
+    verdicts = []
     for task, edition in _tasks_and_editions(tasks, data):
         is_part = part or bool(edition.version)  # an edition that makes its data makes a part
         with live_report(task.name) as report:
-            verdict = verify_folder(task, edition.path, part=is_part, report=report)
-        sound &= _print_verdict(verdict, as_json=as_json)
-    return 0 if sound else FAULTY
+            verdicts.append(verify_folder(task, edition.path, part=is_part, report=report))
+        if not as_json:
+            _print_verdict(verdicts[-1])
+    return _code_of(verdicts, as_json=as_json)
 
 
 def _tasks_and_editions(names: list[str], data: str | None) -> list[tuple[Any, EditionInfo]]:
@@ -156,26 +160,31 @@ def _size(size: int | None) -> str:
     return "" if size is None else f" ({size / 2**20:.1f} MiB)"
 
 
-def _print_fetched(done: Fetched, *, as_json: bool) -> bool:
-    sound = _print_verdict(done.verdict, as_json=as_json)
-    if done.lacks and not as_json:
-        say(f"  the hub copy lacks {done.lacks}")
-    return sound
-
-
-def _print_verdict(verdict: Verdict, *, as_json: bool) -> bool:
+def _code_of(verdicts: Sequence[Verdict], *, as_json: bool) -> int:
+    """The exit code; as JSON, all verdicts in one list."""
     from harness.cli.render import print_json
 
     if as_json:
-        print_json(dataclasses.asdict(verdict) | {"folder": str(verdict.folder)})
-        return verdict.is_sound
+        print_json(
+            [dataclasses.asdict(found) | {"folder": str(found.folder)} for found in verdicts]
+        )
+    return 0 if all(found.is_sound for found in verdicts) else FAULTY
+
+
+def _print_fetched(done: Fetched) -> None:
+    _print_verdict(done.verdict)
+    if done.lacks:
+        say(f"  the hub copy lacks {done.lacks}")
+
+
+def _print_verdict(verdict: Verdict) -> None:
     if not verdict.is_sound:
         for problem in verdict.problems[:FAULTS_SHOWN]:
             tell(f"error: {problem}")
         more = len(verdict.problems) - FAULTS_SHOWN
         if more > 0:
             tell(f"error: and {more:,} more")
-        return False
+        return
     part = ", a part" if verdict.is_part else ""
     if not (verdict.is_counted or verdict.is_part):
         part = " (how many there should be is not known)"
@@ -184,4 +193,3 @@ def _print_verdict(verdict: Verdict, *, as_json: bool) -> bool:
         f"digest {verdict.digest[:12]}, {verdict.source}, in {verdict.folder}"
         + (f"; {verdict.note}" if verdict.note else "")
     )
-    return True

@@ -66,7 +66,8 @@ def test_fetch_from_a_local_copy_then_verify(capsys: Printed, tmp_path: Path) ->
     assert run_command([*command, "--part", "--to", str(out)]) == 2
     assert f"error: {image}: has " in capsys.readouterr().err
     assert run_command(["data", "verify", "vqav2", "--data", f"vqav2={out}", "--json"]) == 2
-    assert len(json.loads(capsys.readouterr().out)["problems"]) == 1
+    [verdict] = json.loads(capsys.readouterr().out)
+    assert len(verdict["problems"]) == 1
 
 
 def test_many_faults_are_counted(cache: Path, capsys: Printed, tmp_path: Path) -> None:
@@ -112,3 +113,5 @@ def test_the_mini_edition_is_a_part_without_being_called_one(
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("vqav2: sound, 1,200 items, a part")
     assert second.startswith("eurosat: sound, 100 items, a part")
+    assert run_command(["data", "verify", "vqav2", "eurosat", "--data", "mini", "--json"]) == 0
+    assert [found["task"] for found in json.loads(capsys.readouterr().out)] == ["vqav2", "eurosat"]
