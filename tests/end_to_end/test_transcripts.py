@@ -3,13 +3,17 @@
 import json
 import os
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from tests.transcripts import record
 
-TRANSCRIPTS = Path(__file__).parent.parent / "data" / "transcripts"
+ROOT = Path(__file__).parents[2]
+TRANSCRIPTS = ROOT / "tests" / "data" / "transcripts"
+#: What draws them; other versions draw other widths, and are held to the rest of the test.
+DRAWN_BY = ("rich", "typer")
 #: Name -> environment, width of the terminal (None = pipes).
 WAYS: dict[str, tuple[dict[str, str], int | None]] = {
     "terminal-80": ({}, 80),
@@ -41,8 +45,19 @@ def test_transcript(way: str, tmp_path: Path) -> None:
     tables = [line for line in plain.splitlines() if line[:1] in "┏┃┡│├└+|"]
     assert way == "json" or tables
     assert all(len(line) <= width for line in tables)
-    path = TRANSCRIPTS / f"{way}.txt"
+    path, drawn = TRANSCRIPTS / f"{way}.txt", TRANSCRIPTS / "versions.json"
+    installed = {name: version(name) for name in DRAWN_BY}
     if os.environ.get("HARNESS_TRANSCRIPTS") == "make":
         path.parent.mkdir(exist_ok=True)
         path.write_text(shown.replace("\x1b", "␛"))
-    assert shown.replace("\x1b", "␛") == path.read_text()
+        drawn.write_text(f"{json.dumps(installed)}\n")
+    if installed == json.loads(drawn.read_text()):
+        assert shown.replace("\x1b", "␛") == path.read_text()
+
+
+def test_what_is_locked_has_drawn_the_transcripts() -> None:
+    """Where the lock moves on, the transcripts are made anew, and read."""
+    lock = (ROOT / "constraints" / "lock.txt").read_text().splitlines()
+    drawn = json.loads((TRANSCRIPTS / "versions.json").read_text())
+
+    assert all(f"{name}=={drawn[name]}" in lock for name in DRAWN_BY)
