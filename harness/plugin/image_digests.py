@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.atomic import write_atomically
-from harness.errors import DataError
+from harness.errors import DataError, StorageError
 
 #: Seconds in which a file system's clock may not tick: what is younger may change unseen.
 TICK = 0.01
@@ -86,7 +86,7 @@ class ImageDigests:
         text = json.dumps(_load(path) | new, separators=(",", ":")).encode()
         try:
             write_atomically(path, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
-        except OSError:
+        except StorageError:
             return  # a cache that is full or read-only: the next run reads the images again
 
 

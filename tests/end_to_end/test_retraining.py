@@ -72,7 +72,7 @@ def test_fine_tuned_rows_keep_the_masks_and_stand_on_a_board_of_their_own(
 
 def test_what_cannot_be_trained_is_told_in_one_line(harness: Run) -> None:
     told = {
-        ("--finetune", "step=5"): "unknown field of finetune 'step'; did you mean steps?",
+        ("--finetune", "step=5"): "unknown setting of --finetune 'step'; did you mean steps?",
         ("--finetune", "steps=2", "--train", "mini-trian"): "did you mean mini-train",
     }
     for options, message in told.items():

@@ -13,7 +13,7 @@ from harness.cli.failing import DEFECT, failure_of
 from harness.errors import HarnessError
 from harness.told import LONGEST
 
-#: Seconds that an input may take.
+#: Seconds of processor time that an input may take; of the clock, ten times as many.
 PATIENCE = 60
 Attempt = tuple[str, Callable[[], str]]
 """What is given, for people; and what gives it: it raises, or says what should be refused."""
@@ -62,13 +62,16 @@ def patient() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise Hung
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(PATIENCE)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGPROF, signal.SIGALRM)}
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE)
+    signal.alarm(10 * PATIENCE)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def try_one(area: Area, seed: int, number: int, tally: Tally) -> None:

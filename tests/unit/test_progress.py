@@ -1,6 +1,7 @@
 """What progress says at 80 and 140 columns, when piped, and of times that are made up."""
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,13 +84,13 @@ def test_count_and_times_stay_and_labels_are_cut(width: int, encoding: str, cloc
     evaluating, measuring = frames(clock, width, encoding)
 
     stage, run = evaluating
-    assert stage.startswith("evaluate  score=zeroth-order")
+    assert re.match("evaluate +score=zeroth-order", stage)
     assert stage.endswith("512/1200 2 s so far, 3 s left")
-    assert run.startswith("run       cell 3 of 6 ")
+    assert re.match("run +cell 3 of 6 ", run)
     assert run.endswith("3:22 min so far, 6:38 min left")
     assert all(len(line) <= width for line in (*evaluating, *measuring))
     assert ("…" in stage) == (encoding == "utf-8")
-    assert measuring[0].startswith("metrics   score=")
+    assert re.match("metrics +score=", measuring[0])
     assert measuring[0].endswith("0 s so far")
     assert measuring[1].split()[0] == "run"
 
