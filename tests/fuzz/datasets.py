@@ -132,16 +132,25 @@ def changed(draw: Random, path: Path, content: bytes) -> bytes | None:
         return None
     if path.suffix not in TEXTUAL:
         return change_bytes(draw, content)
-    lines = content.splitlines()
-    if path.suffix == ".json" and len(lines) == 1:
+    if path.suffix == ".json" and is_json(content):
         return a_changed_json_file(draw, content)
     if path.suffix == ".json" and draw.random() < 0.7:  # JSON lines
+        lines = content.splitlines()
         place = draw.randrange(len(lines))
         lines[place] = json_bytes(change_json(draw, json.loads(lines[place])))
         return b"\n".join(lines)
     if draw.random() < 0.1:
         return draw.choice(TEXTS).encode(errors="surrogatepass")
     return change_bytes(draw, content)
+
+
+def is_json(content: bytes) -> bool:
+    """Whether all of it is one value."""
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
 
 
 def areas(root: Path, plugins: Plugins) -> list[Area]:
