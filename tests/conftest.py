@@ -1,12 +1,13 @@
 """Fixtures that all tests share; everything runs offline and on one thread."""
 
 import os
+import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,14 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def vectors(conformance: Path) -> dict[str, torch.Tensor]:
     return load_file(conformance / "vectors.safetensors")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the path for a stranger's plugin and library, which are forgotten afterwards."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    yield folder
+    for name in [name for name in sys.modules if name.startswith(("harness_snr", "some_library"))]:
+        del sys.modules[name]

@@ -1,9 +1,7 @@
 """What plugins print, raise and warn of at the border of the installed command."""
 
 import json
-import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,15 +39,10 @@ REASON = (
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[Path]:
-    """A folder on the path; commands run in the folder that it lies in."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.chdir(tmp_path)
-    yield folder
-    for name in ("harness_snr", "some_library"):
-        sys.modules.pop(name, None)
+def site(site: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
+    """The same, with commands that run in the folder that it lies in."""
+    monkeypatch.chdir(site.parent)
+    return site
 
 
 def test_nothing_that_a_plugin_prints_spoils_json(harness: Run, tmp_path: Path) -> None:

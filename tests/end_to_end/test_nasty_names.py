@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,13 +66,10 @@ COMMANDS = (
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[Path]:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.chdir(tmp_path)
-    yield folder
-    sys.modules.pop("harness_snr", None)
+def site(site: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
+    """The same, with commands that run in the folder that it lies in."""
+    monkeypatch.chdir(site.parent)
+    return site
 
 
 def printed(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, str]:

@@ -30,15 +30,6 @@ def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path) -> None
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    yield folder
-    sys.modules.pop("harness_snr", None)
-
-
 def commands(group: typer.Typer, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """All commands, and the groups of them."""
     yield before

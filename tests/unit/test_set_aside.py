@@ -1,7 +1,6 @@
 """Every way to get a plugin wrong is told in one usable line, wherever its name is missed."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,6 @@ from tests.strangers import install, pruner
 
 FINE = pruner()
 SetAside = Callable[..., str]
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    yield folder
-    for name in [name for name in sys.modules if name.startswith("harness_snr")]:
-        del sys.modules[name]
 
 
 def edited(old: str, new: str) -> str:
